@@ -1,0 +1,37 @@
+# `make run` and `make test` on a machine with Python >= 3.11, make and a C++ compiler; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test lint format bench clean help
+
+help:
+	@echo "make run     runs examples/quickstart.yaml from raw text to a model and a report"
+	@echo "make test    checks style and types, then runs the whole test suite"
+	@echo "make format  rewrites the code in the project's format"
+	@echo "make clean   removes .venv, runs and caches"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), f"Python >= 3.11 is needed, this is {sys.version.split()[0]}"'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	touch $(INSTALLED)
+
+run: $(INSTALLED)
+	$(VENV)/bin/headrace run examples/quickstart.yaml
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(INSTALLED)
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

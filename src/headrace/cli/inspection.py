@@ -1,0 +1,235 @@
+"""Commands that look at what is there: ls, show, why, report, check, gc."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headrace.cli.running import RunsOption, safe_text
+from headrace.errors import StoreError
+
+if TYPE_CHECKING:
+    from headrace.corpus.why import Explanation
+    from headrace.store import Artefact, RunFolder
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("ls", epilog="Example: headrace ls --json")(list_all)
+    app.command(epilog="Example: headrace show runs/quickstart")(show)
+    app.command(epilog="Example: headrace why runs/quickstart data/poems/tang.jsonl.zst:88210")(why)
+    app.command(epilog="Example: headrace report runs/quickstart")(report)
+    app.command(epilog="Example: headrace check runs/quickstart")(check)
+    app.command(epilog="Example: headrace gc --dry-run")(gc)
+
+
+def list_all(runs: RunsOption = Path("runs"), as_json: JsonOption = False) -> None:
+    """List all runs: how far they came, and what they measured."""
+    from headrace.store import list_runs
+
+    rows = [_describe_run(run) for run in list_runs(runs)]
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        typer.echo(f"no runs in {runs}. Start one: headrace run examples/quickstart.yaml")
+        return
+    _print_table(
+        ["run", "state", "documents", "tokens", "parameters", "bits per byte"],
+        [
+            [
+                row["name"],
+                row["state"],
+                *(_count(row[key]) for key in ("documents", "tokens", "parameters")),
+                _figure(row),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def show(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show a run's steps: their artefacts, sizes and times."""
+    folder = _open(run)
+    record = folder.read()
+    steps = [_describe_step(step.label, step.address, folder) for step in record.steps]
+    if as_json:
+        _print_json({"name": record.name, "finished": record.finished, "steps": steps, "recipe": record.recipe})
+        return
+    typer.echo(
+        f"run {record.name}: {'finished' if record.finished else 'not finished; run its recipe again to continue'}\n"
+    )
+    rows = [
+        [s["step"], s["address"], s["state"], f"{s['files']}", f"{s['size_bytes'] / 1e6:,.1f}", f"{s['seconds']:,.1f}"]
+        for s in steps
+    ]
+    _print_table(["step", "artefact", "state", "files", "MB", "seconds"], rows)
+
+
+def why(
+    run: RunArgument,
+    document: Annotated[str, typer.Argument(help="An id (6 digits suffice), a raw file, or FILE:OFFSET.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what became of a document, and why: every rule it failed, its scores, the twin it duplicates."""
+    from headrace.corpus.why import explain
+
+    found = explain(_open(run).artefact("curate"), document)
+    if as_json:
+        _print_json([asdict(explanation) for explanation in found])
+        return
+    typer.echo("\n\n".join(_describe_document(explanation) for explanation in found))
+
+
+def report(run: RunArgument) -> None:
+    """Build a run's report anew and print where it is."""
+    from headrace.report.html import build_report
+
+    folder = _open(run)
+    folder.read()
+    typer.echo(build_report(folder))
+
+
+def check(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Read every byte of a run's artefacts and compare it with its checksum. Exit code 1 if any differs."""
+    folder = _open(run)
+    problems = {}
+    for step in folder.read().steps:
+        artefact = folder.store.find(step.address)
+        problems[step.address] = artefact.problems() if artefact else [f"{step.address}: the artefact is missing."]
+    found = [problem for listed in problems.values() for problem in listed]
+    if as_json:
+        _print_json({"ok": not found, "artefacts": problems})
+        raise typer.Exit(1 if found else 0)
+    if found:
+        listed = "\n".join(f"  {problem}" for problem in found)
+        raise StoreError(
+            f"{len(found)} damaged or missing:\n{listed}\nRun `headrace gc --damaged`, then the recipe again."
+        )
+    typer.echo(f"{len(problems)} artefacts, every checksum agrees.")
+
+
+def gc(
+    runs: RunsOption = Path("runs"),
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Remove artefacts whose checksums disagree, too (reads all bytes).")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove artefacts that no run needs, and what killed runs left behind. Runs that are working are not touched."""
+    from headrace.store import Store, list_runs
+    from headrace.store.run_folder import STORE_NAME
+
+    store = Store(runs / STORE_NAME)
+    wanted = [step.address for run in list_runs(runs) for step in run.read().steps]
+    paths = store.garbage(wanted)
+    if damaged:
+        paths += [artefact.path for artefact in store.artefacts() if artefact.path not in paths and artefact.problems()]
+    removed: list[dict[str, Any]] = []
+    for path in paths:
+        size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        if dry_run or store.remove(path):
+            removed.append({"path": str(path), "size_bytes": size_bytes})
+    if as_json:
+        _print_json({"dry_run": dry_run, "removed": removed})
+        return
+    for entry in removed:
+        typer.echo(f"{'would remove' if dry_run else 'removed'} {entry['path']} ({entry['size_bytes'] / 1e6:,.1f} MB)")
+    typer.echo(f"{len(removed)} folders, {sum(entry['size_bytes'] for entry in removed) / 1e6:,.1f} MB")
+
+
+def _open(run: Path) -> "RunFolder":
+    from headrace.store import RunFolder
+
+    return RunFolder(run)
+
+
+def _describe_run(run: "RunFolder") -> dict[str, Any]:
+    record = run.read()
+    found: dict[str, Artefact] = {artefact.manifest.step: artefact for artefact in run.artefacts()}
+    summaries = {step: artefact.summary for step, artefact in found.items()}
+    return {
+        "name": record.name,
+        "path": str(run.path),
+        "state": "finished" if record.finished else "unfinished",
+        "documents": summaries.get("curate", {}).get("documents_kept"),
+        "tokens": summaries.get("tokens", {}).get("train", {}).get("tokens"),
+        "parameters": summaries.get("train", {}).get("parameters"),
+        "bits_per_byte": summaries.get("evaluate", {}).get("bits_per_byte"),
+    }
+
+
+def _describe_step(label: str, address: str, folder: "RunFolder") -> dict[str, Any]:
+    artefact = folder.store.find(address)
+    if artefact is None:
+        return {
+            "step": label,
+            "address": address,
+            "state": "missing",
+            "files": 0,
+            "size_bytes": 0,
+            "seconds": 0.0,
+            "summary": {},
+        }
+    manifest = artefact.manifest
+    return {
+        "step": label,
+        "address": address,
+        "state": "published",
+        "files": len(manifest.files),
+        "size_bytes": artefact.size_bytes,
+        "seconds": manifest.seconds,
+        "path": str(artefact.path),
+        "created": manifest.created,
+        "summary": manifest.summary,
+    }
+
+
+def _describe_document(found: "Explanation") -> str:
+    fate = f"kept, in {found.split}" if found.kept else "dropped"
+    lines = [
+        f"{found.id or 'damaged record'}  {fate}",
+        f"  source    {found.source}",
+        f"  lies in   {found.file}, {found.size_bytes:,} bytes from byte {found.offset:,}",
+    ]
+    for reason in found.reasons:
+        values = ", ".join(f"{name} = {_number(value)}" for name, value in reason.scores.items())
+        lines.append(f"  reason    {reason.name}" + (f": wants {reason.rule}; {values}" if reason.rule else ""))
+    if found.duplicate_of:
+        lines.append(f"  twin      {found.duplicate_of}, which was kept")
+    lines += [f"  scores    {name:<24} {_number(value)}" for name, value in found.scores.items()]
+    lines.append("  text      " + safe_text(found.excerpt).replace("\n", "\n            "))
+    return "\n".join(lines)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _figure(row: dict[str, Any]) -> str:
+    return "" if row["bits_per_byte"] is None else f"{row['bits_per_byte']:.3f}"
+
+
+def _print_table(titles: list[str], rows: list[list[str]]) -> None:
+    """Columns aligned: the first three left, numbers right."""
+    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
+    for row in [titles, *rows]:
+        cells = [
+            cell.ljust(width) if i < len(row) - 3 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _print_json(value: Any) -> None:
+    import orjson
+
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))

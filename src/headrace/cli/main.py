@@ -1,0 +1,62 @@
+"""The command `headrace`: its groups, and how errors leave it."""
+
+import errno
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from headrace.cli import inspection, recipes, running, talking
+from headrace.errors import HeadraceError
+from headrace.version import VERSION
+
+app = typer.Typer(
+    name="headrace",
+    help="From raw text to a language model that answers. Start with: headrace run examples/quickstart.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (running, talking, inspection):
+    group.register(app)
+app.add_typer(recipes.app, name="recipe")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"headrace {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001  (its callback does the work)
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+
+
+def main() -> None:
+    """Runs the command line. Every error of ours is one message and an exit code; anything else is a defect."""
+    try:
+        app()
+    except HeadraceError as error:
+        leave(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        leave("stopped. Run the same command again to continue.", 130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        leave("the disk is full. What was finished is kept: free some space (`headrace gc` helps) and run again.", 1)
+
+
+def leave(message: str, code: int) -> NoReturn:
+    """Prints a message to standard error and ends the process."""
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    print(f"\033[1;31merror:\033[0m {message}" if colour else f"error: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,39 @@
+"""`headrace recipe`: the schema, and a check that runs nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Look at recipes without running them.", no_args_is_help=True)
+
+
+@app.command(epilog="Example: headrace recipe schema > recipe.schema.json")
+def schema() -> None:
+    """Print the JSON schema of recipes, for editors and scripts."""
+    import orjson
+
+    from headrace.recipe import Recipe
+
+    typer.echo(orjson.dumps(Recipe.model_json_schema(), option=orjson.OPT_INDENT_2))
+
+
+@app.command(epilog="Example: headrace recipe check examples/quickstart.yaml --set model.preset=small")
+def check(
+    recipe: Annotated[Path, typer.Argument(help="A recipe in YAML.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value; repeatable.")
+    ] = None,
+) -> None:
+    """Print a recipe with every default filled in, as JSON, or say what is wrong with it."""
+    import orjson
+
+    from headrace.corpus.discover import find_files
+    from headrace.corpus.rules import check_rules
+    from headrace.recipe import load_recipe, parse_override
+
+    loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
+    check_rules(loaded.corpus)
+    for source in loaded.corpus.sources:
+        find_files(source, recipe.parent)
+    typer.echo(orjson.dumps(loaded.as_json(), option=orjson.OPT_INDENT_2))

@@ -1,0 +1,106 @@
+"""`headrace run`, and what it prints at the end."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from headrace.pipeline import Run
+
+RunsOption = Annotated[Path, typer.Option("--runs", help="Folder of all runs.", envvar="HEADRACE_RUNS")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        epilog="Example: headrace run examples/quickstart.yaml --set train.learning_rate=1e-3 --set name=second"
+    )(run)
+
+
+def run(
+    recipe: Annotated[Path, typer.Argument(help="A recipe in YAML.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; repeatable.")
+    ] = None,
+    runs: RunsOption = Path("runs"),
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that train together on this machine.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that read and curate text. Default: one per core.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and no progress.")] = False,
+) -> None:
+    """Carry out a recipe, or what is left of it: finished steps are found, a killed run continues."""
+    from headrace.cli.progress import show
+    from headrace.pipeline import RunOptions, run_recipe
+    from headrace.recipe import load_recipe, parse_override
+
+    loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
+    with show(quiet=as_json) as listener:
+        options = RunOptions(runs=runs, recipe_folder=recipe.parent, num_processes=processes, listeners=(listener,))
+        finished = run_recipe(loaded, options if workers is None else options.with_workers(workers))
+    if as_json:
+        import orjson
+
+        typer.echo(orjson.dumps(describe(finished), option=orjson.OPT_INDENT_2))
+    else:
+        print_result(finished)
+
+
+def describe(run: "Run") -> dict[str, Any]:
+    """The result of a run for a script."""
+    trained, evaluated = run.folder.artefacts("train"), run.folder.artefacts("evaluate")
+    return {
+        "run": str(run.path),
+        "report": str(run.report),
+        "model": str(run.path / "model") if trained else None,
+        "evaluation": run.evaluation.details if evaluated and evaluated[-1].summary else None,
+        "samples": [vars(sample) for sample in run.samples] if evaluated else [],
+        "steps": [
+            {"step": record.label, "address": record.address, "seconds": artefact.manifest.seconds}
+            for record, artefact in zip(run.folder.read().steps, run.folder.artefacts(), strict=True)
+        ],
+    }
+
+
+def print_result(run: "Run") -> None:
+    """Figures, samples and where the report is."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    evaluated = run.folder.artefacts("evaluate")
+    if evaluated and evaluated[-1].summary:
+        console.print(evaluation_table(run.evaluation.details))
+    for sample in run.samples if evaluated else ():
+        console.print(Text.assemble((sample.prompt, "bold cyan"), safe_text(sample.continuation)), soft_wrap=False)
+        console.print()
+    if run.folder.artefacts("train"):
+        console.print(f"Model:  {run.path / 'model'}   (headrace chat {run.path})", soft_wrap=True)
+    console.print(f"Report: {run.report}", soft_wrap=True)
+
+
+def evaluation_table(details: dict[str, Any]) -> Any:
+    """Bits per byte and perplexity: all held-out documents, then per source and language."""
+    from rich.table import Table
+
+    table = Table("held-out documents", title=None, box=None, pad_edge=False, header_style="bold")
+    for title in ("documents", "kB", "bits per byte", "perplexity"):
+        table.add_column(title, justify="right")
+    rows = [("all", details["overall"])]
+    rows += [
+        (f"{group} {name}", figures) for group in ("source", "language") for name, figures in details[group].items()
+    ]
+    for name, figures in rows:
+        table.add_row(
+            name,
+            f"{figures['documents']:,}",
+            f"{figures['bytes'] / 1e3:,.0f}",
+            f"{figures['bits_per_byte']:.3f}",
+            f"{figures['perplexity']:,.1f}",
+        )
+    return table
+
+
+def safe_text(text: str) -> str:
+    """Text of a model or a document without control characters, which a terminal would obey."""
+    return "".join(c if c in "\n\t" or (c.isprintable() or c == "\u3000") else "\ufffd" for c in text)

@@ -1,0 +1,42 @@
+"""Text as words.
+
+Chinese: jieba's segmentation (its Rust port, about 20 MB/s), white space left out. Everything else: one regular
+expression. A word is a run of letters, digits and underscores, with single apostrophes, full stops and commas inside
+("don't", "os.path" and "3.5" are one word, "well-known" is three); every punctuation character is a word of its own,
+but runs of full stops or hyphens are one; a character of a script that is written without spaces (kana, Han, Thai, Lao,
+Burmese, Khmer) is a word of its own. datatrove's spaCy words differ in detail ("do" + "n't").
+"""
+
+import re
+import unicodedata
+from functools import cache
+from typing import Any
+
+CHINESE = "zh"
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+UNSPACED = f"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff{HAN}"
+# vowel signs and accents, which for Python are no part of \w: without them every Hindi word falls apart
+MARKS = "".join(filter(lambda sign: unicodedata.category(sign) in ("Mn", "Mc"), map(chr, range(0x300, 0x11000))))
+
+SPACED_WORD = re.compile(r"\w+(?:['’.,]\w+)*|\.{2,}|-{2,}|[^\w\s]")
+"""What `ANY_WORD` comes to for text without marks and unspaced scripts, at 20 MB/s instead of 9."""
+
+LETTERS = rf"[^\W{UNSPACED}]+"
+ANY_WORD = re.compile(rf"{LETTERS}(?:(?:['’.,]|[{MARKS}]+){LETTERS})*[{MARKS}]*|\.{{2,}}|-{{2,}}|\w|[^\w\s]")
+NEEDS_ANY_WORD = re.compile(f"[{MARKS}{UNSPACED}]")
+
+
+def split_words(text: str, language: str) -> list[str]:
+    """The words of a text, punctuation included, none of them blank, in order."""
+    if language == CHINESE:
+        return [word for word in _segmenter().cut(text) if not word.isspace()]
+    is_spaced = text.isascii() or not NEEDS_ANY_WORD.search(text)
+    return (SPACED_WORD if is_spaced else ANY_WORD).findall(text)
+
+
+@cache
+def _segmenter() -> Any:
+    import rjieba  # here because its dictionary costs 0.25 s and 80 MB, and many corpora hold no Chinese
+
+    return rjieba

@@ -1,0 +1,61 @@
+"""Every error headrace raises on purpose, as one tree.
+
+    HeadraceError
+    ├── UserError (also ValueError)   the input or the request is wrong; exit code 2
+    │   ├── RecipeError               a recipe that cannot be run as written
+    │   ├── InputError                raw text that is missing, damaged or unusable
+    │   └── CapacityError             this machine has too little memory or disk for the request
+    └── RunError                      the request was sound and the run failed; exit code 1
+        ├── StoreError                an artefact is missing or its bytes are not those that were published
+        ├── BusyError                 somebody else works in this folder just now; exit code 2
+        ├── WorkerError               a worker process died or raised
+        └── DivergenceError           a loss or gradient is not finite
+
+A message names the thing, what was given, what was wanted, and the remedy.
+"""
+
+
+class HeadraceError(Exception):
+    """Anything headrace reports in one sentence instead of a traceback."""
+
+    exit_code = 1
+
+
+class UserError(HeadraceError, ValueError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class RecipeError(UserError):
+    """A recipe with an unknown key, a wrong type or an impossible combination."""
+
+
+class InputError(UserError):
+    """Raw text that is missing, damaged, or leaves nothing to learn from."""
+
+
+class CapacityError(UserError):
+    """The request needs more memory or disk than this machine has."""
+
+
+class RunError(HeadraceError):
+    """The request was sound; carrying it out failed."""
+
+
+class StoreError(RunError):
+    """An artefact is missing, or its bytes are not the ones that were published."""
+
+
+class BusyError(RunError):
+    """Another process holds what this one needs."""
+
+    exit_code = 2
+
+
+class WorkerError(RunError):
+    """A worker process died or raised; the message names its unit of work."""
+
+
+class DivergenceError(RunError):
+    """A loss or a gradient is not finite; nothing was updated with it."""

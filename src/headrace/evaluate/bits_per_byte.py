@@ -1,0 +1,77 @@
+"""Loss on held-out documents, in units that do not depend on the vocabulary.
+
+Bits per byte = summed negative log-likelihood of a text's tokens, in bits, over its bytes in UTF-8. The token that ends
+a document is counted with its text: a model must also know when to stop. Each document is read in pieces of one
+training row, each piece without the one before, so figures are what the model can do within the context it was
+trained on.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headrace.models.hugging_face import load_decoder
+from headrace.models.machine import use_machine_well
+from headrace.objectives import token_losses
+from headrace.tokens import Lineage, TokenStore
+from headrace.tokens.stream import PADDING_DOCUMENT, gather_rows
+from headrace.tokens.vocabulary import end_token, load_vocabulary
+from headrace.trace import progress
+
+BATCH_TOKENS = 4096
+
+DocumentLosses = NDArray[np.float64]
+"""Summed negative log-likelihood of each document of a split, in nats."""
+
+
+def measure_losses(model_folder: Path, store: TokenStore) -> DocumentLosses:
+    """The loss of every document of a split under a published model."""
+    use_machine_well()
+    model = load_decoder(model_folder).eval()
+    end = end_token(load_vocabulary(model_folder / "tokenizer.json"))
+    losses = np.zeros(store.num_documents)
+    rows_at_once, num_rows = max(1, BATCH_TOKENS // store.row_tokens), store.plan.num_rows
+    for start in range(0, num_rows, rows_at_once):
+        batch = gather_rows(store, np.arange(start, min(start + rows_at_once, num_rows)), end)
+        inputs = (batch.tokens_BT, batch.positions_BT, batch.documents_BT)
+        with torch.inference_mode():
+            hidden_BTD = model(*(torch.from_numpy(array) for array in inputs))
+            loss_N = token_losses(
+                hidden_BTD.flatten(0, 1), model.head_weight, torch.from_numpy(batch.targets_BT).flatten()
+            )
+        document_N = batch.documents_BT.ravel()
+        used = document_N != PADDING_DOCUMENT
+        np.add.at(losses, document_N[used], loss_N.numpy()[used].astype(np.float64))
+        progress("evaluate", min(start + rows_at_once, num_rows), num_rows, unit="rows")
+    return losses
+
+
+def summarise(losses: DocumentLosses, lineage: Lineage) -> dict[str, Any]:
+    """Figures for all documents together (`overall`), and per `source` and `language`."""
+    num_tokens = np.asarray(lineage.table.column("num_tokens").to_numpy(), np.int64)
+    everything = np.ones(len(losses), bool)
+    result: dict[str, Any] = {"overall": _figures(losses, num_tokens, lineage.size_bytes, everything)}
+    for column in ("source", "language"):
+        values = np.asarray(lineage.column(column))
+        result[column] = {
+            str(value): _figures(losses, num_tokens, lineage.size_bytes, values == value) for value in np.unique(values)
+        }
+    return result
+
+
+def _figures(
+    losses: DocumentLosses, num_tokens: NDArray[np.int64], size_bytes: NDArray[np.int64], chosen: NDArray[np.bool_]
+) -> dict[str, float]:
+    nats, tokens, size = float(losses[chosen].sum()), int(num_tokens[chosen].sum()), int(size_bytes[chosen].sum())
+    return {
+        "bits_per_byte": nats / math.log(2) / size,
+        "perplexity": math.exp(nats / tokens),
+        "nats_per_token": nats / tokens,
+        "documents": int(chosen.sum()),
+        "tokens": tokens,
+        "bytes": size,
+    }

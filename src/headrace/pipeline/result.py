@@ -1,0 +1,79 @@
+"""A run as Python sees it: what it measured, and a model to talk to."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from headrace.store import RunFolder
+
+if TYPE_CHECKING:
+    from headrace.serve import TextGenerator
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures on held-out documents."""
+
+    bits_per_byte: float
+    perplexity: float
+    details: dict[str, Any]
+    """All figures: `overall`, and per `source` and `language`."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A prompt and what the model made of it."""
+
+    prompt: str
+    continuation: str
+
+
+class Run:
+    """A finished or unfinished run. Everything is read when it is asked for."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def report(self) -> Path:
+        """The HTML page."""
+        return self.folder.report_path
+
+    @cached_property
+    def model(self) -> "TextGenerator":
+        """The trained model, loaded; `run.model.generate("It is")`. Raises InputError if the run trained none."""
+        from headrace.serve import TextGenerator
+
+        artefact = self.folder.artefact("train")
+        artefact.verify()
+        row_tokens = orjson.loads((artefact.path / "config.json").read_bytes())["max_position_embeddings"]
+        return TextGenerator(artefact.path, max_positions=int(row_tokens))
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What evaluation measured. Raises InputError if the run has none."""
+        details = orjson.loads((self.folder.artefact("evaluate").path / "evaluation.json").read_bytes())
+        return Evaluation(details["overall"]["bits_per_byte"], details["overall"]["perplexity"], details)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The continuations that evaluation made."""
+        found = orjson.loads((self.folder.artefact("evaluate").path / "samples.json").read_bytes())
+        return [Sample(sample["prompt"], sample["continuation"]) for sample in found]
+
+
+def open_run(path: Path | str) -> Run:
+    """The run in a folder. Raises InputError if there is none."""
+    folder = RunFolder(Path(path))
+    folder.read()
+    return Run(folder)

@@ -1,0 +1,172 @@
+"""A recipe from its first step to its last."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headrace.corpus.discover import RawFile, find_files
+from headrace.corpus.rules import check_rules
+from headrace.corpus.workers import Workers
+from headrace.diagnose import check_corpus_disk
+from headrace.errors import RecipeError
+from headrace.pipeline import steps
+from headrace.pipeline.result import Run
+from headrace.pipeline.training import TrainSettings, train
+from headrace.recipe import Recipe
+from headrace.report.html import build_report
+from headrace.store import Artefact, RunFolder, RunRecord, StepRecord
+from headrace.trace import Listener, event, recording, span
+from headrace.version import VERSION
+
+LIBRARIES = ("torch", "numpy", "pyarrow", "polars", "tokenizers", "gigatoken", "resiliparse", "py3langid", "rjieba")
+_Done = Callable[[Artefact], Artefact]
+
+SMALL_INPUT_BYTES = 1 << 20  # starting worker processes takes longer than reading this much
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a recipe is carried out, none of which changes what comes out."""
+
+    runs: Path = Path("runs")
+    """Folder of all runs and their common store."""
+    recipe_folder: Path = Path()
+    """Where the recipe's relative paths start."""
+    num_processes: int = 1
+    """Processes that train together."""
+    num_workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    """Processes that read and curate text."""
+    listeners: Sequence[Listener] = ()
+    """Who is told of progress."""
+
+    def with_workers(self, num_workers: int) -> "RunOptions":
+        return replace(self, num_workers=num_workers)
+
+
+def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
+    """Carries a recipe out, or what is left of it, and returns its run.
+
+    Raises HeadraceError; everything finished until then is kept, and the same call continues from there.
+    """
+    run = RunFolder(options.runs / recipe.name)
+    check_rules(recipe.corpus)
+    if recipe.train and importlib.util.find_spec("torch") is None:
+        raise RecipeError("train: training needs torch, which is not installed. Run: pip install 'headrace[train]'.")
+    files = {source.name: find_files(source, options.recipe_folder) for source in recipe.corpus.sources}
+    with run.held(), recording(run.trace_path, options.listeners), span("run"):
+        road = _Road(recipe, options, run)
+        road.go(files)
+    return Run(run)
+
+
+class _Road:
+    """The steps of one recipe. Writes the run's record after each."""
+
+    def __init__(self, recipe: Recipe, options: RunOptions, run: RunFolder) -> None:
+        self._recipe, self._options, self._run = recipe, options, run
+        self._store = run.store
+        self._record = RunRecord(
+            name=recipe.name,
+            recipe=recipe.as_json(),
+            recipe_folder=str(options.recipe_folder.absolute()),
+            versions=_versions(),
+        )
+
+    def go(self, files: dict[str, list[RawFile]]) -> None:
+        """All steps, then the report."""
+        before = self._run.read() if (self._run.path / "run.json").exists() else None
+        curated = self._curate(files)
+        if self._recipe.tokens or self._recipe.train:
+            self._learn(curated)
+        self._record = self._record.model_copy(update={"finished": True})
+        if self._record != before or not self._run.report_path.exists():
+            self._run.write(self._record)
+            with span("report"):
+                build_report(self._run)
+
+    def _curate(self, files: dict[str, list[RawFile]]) -> Artefact:
+        corpus = self._recipe.corpus
+        paths = [file.path for listed in files.values() for file in listed]
+        total_bytes = sum(path.stat().st_size for path in paths)
+        num_workers = self._options.num_workers if total_bytes > SMALL_INPUT_BYTES else 1
+        measured: dict[str, Artefact] = {}
+        with Workers(num_workers) as workers:
+            for source in corpus.sources:
+                with self._step(f"measure {source.name}") as done:
+                    check_corpus_disk([file.path for file in files[source.name]], self._run.path)
+                    measured[source.name] = done(
+                        steps.measure(source, corpus, files=files[source.name], store=self._store, workers=workers)
+                    )
+            with self._step("curate") as done:
+                return done(
+                    steps.curate_corpus(
+                        corpus, seed=self._recipe.seed, measured=measured, store=self._store, workers=workers
+                    )
+                )
+
+    def _learn(self, curated: Artefact) -> None:
+        config, store = self._recipe.tokens_config, self._store
+        with self._step("vocabulary") as done:
+            folder = self._options.recipe_folder
+            vocabulary = done(steps.make_vocabulary(config.vocabulary, curated=curated, folder=folder, store=store))
+        with self._step("tokens") as done:
+            tokens = done(steps.encode(config.row_tokens, curated=curated, vocabulary=vocabulary, store=store))
+        model = self._train(tokens, vocabulary)
+        if model and self._recipe.evaluate:
+            with self._step("evaluate") as done:
+                seed = self._recipe.seed
+                done(steps.evaluate(self._recipe.evaluate, model=model, tokens=tokens, seed=seed, store=store))
+
+    def _train(self, tokens: Artefact, vocabulary: Artefact) -> Artefact | None:
+        model: Artefact | None = None
+        stages = self._recipe.train
+        for number, stage in enumerate(stages):
+            label = "train" if len(stages) == 1 else f"train {number}"
+            settings = TrainSettings(
+                stage=stage, model=self._recipe.model_config_or_default, seed=self._recipe.seed + number
+            )
+            with self._step(label) as done:
+                model = done(
+                    train(
+                        settings,
+                        label=label,
+                        run=self._run,
+                        tokens=tokens,
+                        vocabulary=vocabulary,
+                        initial=model,
+                        num_processes=self._options.num_processes,
+                        listeners=self._options.listeners,
+                    )
+                )
+            self._run.link_model(model)
+        return model
+
+    @contextmanager
+    def _step(self, label: str) -> Iterator[_Done]:
+        """Announces a step; the block hands its artefact to what it is given, and the run's record grows by it."""
+        event("step_begins", step=label)
+        with span("step", step=label) as timed:
+            yield lambda artefact: self._note(label, artefact)
+        event("step_ends", step=label, seconds=timed.seconds, address=self._record.steps[-1].address)
+
+    def _note(self, label: str, artefact: Artefact) -> Artefact:
+        step = StepRecord(label=label, address=artefact.address)
+        self._record = self._record.model_copy(update={"steps": (*self._record.steps, step)})
+        self._run.write(self._record)
+        return artefact
+
+
+def _versions() -> dict[str, str]:
+    """headrace, Python, and the libraries that results depend on, as far as they are installed."""
+    found = {"headrace": VERSION, "python": platform.python_version(), "platform": platform.platform()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,154 @@
+"""A training stage as a job: described by a small file, carried out by this process or by several under torchrun."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+
+from headrace.config import Config
+from headrace.diagnose import check_training
+from headrace.errors import RecipeError
+from headrace.models.config import ModelConfig
+from headrace.report.tensorboard import TensorBoardWriter
+from headrace.store import Artefact, RunFolder, StepSpec, Store, Workspace, write_file
+from headrace.trace import Listener, recording
+from headrace.train.config import CheckpointConfig, StageConfig
+
+TRAIN_VERSION = 1  # here and not beside its code, which imports torch
+WORKER_MODULE = "headrace.cli.worker"
+
+
+class TrainSettings(Config):
+    """What a trained model depends on, besides tokens, vocabulary and the model it goes on from."""
+
+    stage: StageConfig
+    model: ModelConfig
+    seed: int
+
+
+class TrainingJob(Config):
+    """Everything a process needs to take part in a stage. Paths are absolute."""
+
+    settings: TrainSettings
+    run: str
+    label: str
+    tokens: str
+    vocabulary: str
+    initial: str | None
+    kept: str
+    output: str
+    num_threads: int
+
+    @property
+    def summary_path(self) -> Path:
+        return Path(self.kept) / "summary.json"
+
+
+def train(
+    settings: TrainSettings,
+    *,
+    label: str,
+    run: RunFolder,
+    tokens: Artefact,
+    vocabulary: Artefact,
+    initial: Artefact | None,
+    num_processes: int,
+    listeners: Sequence[Listener],
+) -> Artefact:
+    """The trained model of one stage. Raises CapacityError before it starts if this machine is too small for it."""
+    inputs = {"tokens": tokens.address, "vocabulary": vocabulary.address}
+    inputs |= {"initial": initial.address} if initial else {}
+    # When state is written down does not change what is learnt, so it does not change the address either.
+    identity = settings.model_copy(
+        update={"stage": settings.stage.model_copy(update={"checkpoint": CheckpointConfig()})}
+    )
+    store = run.store
+
+    def build(workspace: Workspace) -> Mapping[str, Any]:
+        forecast_bytes = _check(settings, tokens, vocabulary, num_processes=num_processes, store=store)
+        for artefact in (tokens, vocabulary, *([initial] if initial else [])):
+            artefact.verify()
+        job = TrainingJob(
+            settings=settings,
+            run=str(run.path.absolute()),
+            label=label,
+            tokens=str(tokens.path.absolute()),
+            vocabulary=str(vocabulary.path.absolute()),
+            initial=str(initial.path.absolute()) if initial else None,
+            kept=str(workspace.kept.absolute()),
+            output=str(workspace.output.absolute()),
+            num_threads=max(1, len(os.sched_getaffinity(0)) // num_processes),
+        )
+        summary = _carry_out(job, num_processes, listeners)
+        return {**summary, "processes": num_processes, "forecast_memory_bytes": forecast_bytes}
+
+    return store.ensure(StepSpec("train", TRAIN_VERSION, identity, inputs), build)
+
+
+def take_part(job: TrainingJob) -> dict[str, Any]:
+    """This process's part of a job, as one of a group if torchrun started it. Returns the leader's summary."""
+    from headrace.parallel import join_group
+    from headrace.train.stage import Stage, train_stage
+
+    stage = Stage(
+        config=job.settings.stage,
+        model=job.settings.model,
+        seed=job.settings.seed,
+        tokens=Artefact(Path(job.tokens)),
+        vocabulary=Artefact(Path(job.vocabulary)),
+        initial=Artefact(Path(job.initial)) if job.initial else None,
+        workspace=Workspace(kept=Path(job.kept), output=Path(job.output)),
+        num_threads=job.num_threads,
+    )
+    with join_group() as group:
+        summary = train_stage(stage, group)
+    return {**summary, "peak_memory_bytes": _peak_memory_bytes()} if summary else {}
+
+
+def record_training(job: TrainingJob, listeners: Sequence[Listener]) -> dict[str, Any]:
+    """`take_part`, with trace and TensorBoard files written: for the process that leads."""
+    run = RunFolder(Path(job.run))
+    with TensorBoardWriter(run, job.label) as curves, recording(run.trace_path, [*listeners, curves]):
+        return take_part(job)
+
+
+def _carry_out(job: TrainingJob, num_processes: int, listeners: Sequence[Listener]) -> dict[str, Any]:
+    if num_processes == 1:
+        return record_training(job, listeners)
+    from headrace.parallel import launch
+
+    path = Path(job.kept) / "job.json"
+    write_file(path, job.model_dump_json().encode())
+    launch(WORKER_MODULE, [str(path)], num_processes=num_processes)
+    summary: dict[str, Any] = orjson.loads(job.summary_path.read_bytes())
+    return summary
+
+
+def _check(settings: TrainSettings, tokens: Artefact, vocabulary: Artefact, *, num_processes: int, store: Store) -> int:
+    row_tokens = int(tokens.manifest.config["row_tokens"])  # type: ignore[arg-type]  # written by the tokens step
+    batch_rows = settings.stage.batch_rows(row_tokens)
+    if batch_rows % num_processes:
+        raise RecipeError(
+            f"train.global_batch_tokens: {settings.stage.global_batch_tokens:,} are {batch_rows} rows, which "
+            f"{num_processes} processes cannot share equally; use a multiple of {row_tokens * num_processes:,}."
+        )
+    return check_training(
+        settings.stage,
+        settings.model,
+        vocabulary_size=int(vocabulary.summary["tokens"]),
+        row_tokens=row_tokens,
+        num_processes=num_processes,
+        folder=store.root,
+    )
+
+
+def _peak_memory_bytes() -> int:
+    """The most memory this process has ever held."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return int(psutil.Process().memory_info().rss)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,60 @@
+"""The shape of a recipe: the settings of every floor, in the order of the road."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
+
+from headrace.config import Config
+from headrace.corpus.config import CorpusConfig
+from headrace.evaluate.config import EvaluateConfig
+from headrace.models.config import ModelConfig
+from headrace.tokens.config import TokensConfig
+from headrace.train.config import StageConfig
+
+
+def _as_stages(given: Any) -> Any:
+    return [given] if isinstance(given, dict | StageConfig) else given
+
+
+class Recipe(Config):
+    """One run, from raw text to a model that answers. Leave sections out from the end for a shorter road."""
+
+    name: str = Field(pattern=r"^[\w][\w.-]{0,99}$")
+    """Names the run's folder: letters, digits, `_`, `-`, `.`."""
+    seed: NonNegativeInt
+    """Of everything random: the held-out documents, initial weights, the order of rows, samples."""
+    corpus: CorpusConfig
+    """Where text comes from and what may stay."""
+    tokens: TokensConfig | None = None
+    """How text becomes rows of tokens. Left out: the run ends with a curated corpus, unless `train` is written."""
+    model: ModelConfig | None = None
+    """What is trained. Left out: preset `tiny`."""
+    train: Annotated[tuple[StageConfig, ...], Field(strict=False), BeforeValidator(_as_stages)] = ()
+    """Training stages, each going on from the model of the one before. A single stage may be written without a list."""
+    evaluate: EvaluateConfig | None = None
+    """What is measured after training."""
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        if not self.train and (self.model or self.evaluate):
+            raise ValueError("`model` and `evaluate` need a `train` section; add one, or leave them out")
+        if self.train and self.corpus.hold_out == 0:
+            raise ValueError("corpus.hold_out is 0, and training is watched on held-out documents; hold out 1% or more")
+        for number, stage in enumerate(self.train):
+            try:
+                stage.batch_rows(self.row_tokens)
+            except ValueError as error:
+                raise ValueError(f"train.{number}: {error}") from error
+        return self
+
+    @property
+    def row_tokens(self) -> int:
+        return self.tokens_config.row_tokens
+
+    @property
+    def tokens_config(self) -> TokensConfig:
+        return self.tokens or TokensConfig()
+
+    @property
+    def model_config_or_default(self) -> ModelConfig:
+        return self.model or ModelConfig(preset="tiny")

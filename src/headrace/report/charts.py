@@ -1,0 +1,179 @@
+"""Plotly figures: transparent, in colours that hold on light and on dark paper, with no text that Plotly would
+interpret.
+
+The page's style sheet colours axis text and grid lines, so one figure serves both colour schemes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from headrace.report.blocks import Chart
+from headrace.report.wording import shorten, visible
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+PALETTE = ("#4a8fd8", "#e39a3b", "#3fae8c", "#b07cc6", "#d9647a", "#5fb0c4", "#c2a83e", "#a5785a", "#7f8fd0")
+KEPT, DROPPED, NEUTRAL, PALE = "#3fae8c", "#d9647a", "#8d9aa8", "rgba(74,143,216,0.5)"
+MARGINS = {"l": 8, "r": 28, "t": 12, "b": 8, "pad": 4}
+BAR_PIXELS, BAR_FRAME_PIXELS = 28, 60
+CURVE_PIXELS, WIDE_CURVE_PIXELS = 250, 360
+LABEL_CHARACTERS = 28
+OTHERS = "(others)"  # no source or language can be called so
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One horizontal bar."""
+
+    label: str
+    length: float
+    text: str
+    """What stands behind its end."""
+    start: float = 0.0
+    colour: str = PALETTE[0]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line, or a set of points."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    look: Mapping[str, Any]
+    """Plotly's settings for the trace."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis shows."""
+
+    title: str
+    settings: Mapping[str, Any]
+    """Plotly's settings for the axis."""
+
+
+def bar_chart(title: str, bars: Sequence[Bar], *, unit: str, note: str = "") -> Chart:
+    """Horizontal bars from top to bottom."""
+    import plotly.graph_objects as go
+
+    places = list(range(len(bars)))
+    trace = go.Bar(
+        orientation="h",
+        y=places,
+        x=[bar.length for bar in bars],
+        base=[bar.start for bar in bars],
+        marker={"color": [bar.colour for bar in bars], "cornerradius": 3},
+        text=[literal(bar.text) for bar in bars],
+        textposition="outside",
+        cliponaxis=False,
+        hovertext=[literal(f"{bar.label}: {bar.text}") for bar in bars],
+        hoverinfo="text",
+    )
+    longest = max((bar.start + bar.length for bar in bars), default=1.0) or 1.0
+    figure = go.Figure(trace, _layout(x={**_titled(unit), "range": [0, 1.24 * longest]}, y=_labels(bars)))
+    return finish(figure, title, height=BAR_FRAME_PIXELS + BAR_PIXELS * len(bars), note=note)
+
+
+def share_chart(title: str, rows: Mapping[str, Mapping[str, float]], *, note: str = "") -> Chart:
+    """One bar of 100 % per row (documents, bytes, tokens), cut into the shares of the same parts."""
+    import plotly.graph_objects as go
+
+    rows = _merge_small({name: parts for name, parts in rows.items() if sum(parts.values())})
+    places = list(range(len(rows)))
+    names = list(dict.fromkeys(name for parts in rows.values() for name in parts))
+    traces = []
+    for index, name in enumerate(names):
+        shares = [100 * parts.get(name, 0) / sum(parts.values()) for parts in rows.values()]
+        traces.append(
+            go.Bar(
+                orientation="h",
+                y=places,
+                x=shares,
+                name=literal(shorten(name, LABEL_CHARACTERS)),
+                marker={"color": NEUTRAL if name == OTHERS else PALETTE[index % len(PALETTE)]},
+                hovertext=[literal(f"{name}: {value:.1f} % of {row}") for row, value in zip(rows, shares, strict=True)],
+                hoverinfo="text",
+            )
+        )
+    y = {"tickvals": places, "ticktext": [literal(row) for row in rows], "autorange": "reversed", "showgrid": False}
+    layout = _layout(x={"range": [0, 100], "ticksuffix": " %"}, y=y)
+    layout.update(barmode="stack", legend={**layout.legend.to_plotly_json(), "traceorder": "normal"})
+    return finish(go.Figure(traces, layout), title, height=96 + 34 * len(rows), note=note)
+
+
+def curve_chart(title: str, curves: Sequence[Curve], *, x: Axis, y: Axis, wide: bool = False, note: str = "") -> Chart:
+    """Curves over a common axis."""
+    import plotly.graph_objects as go
+
+    traces = [go.Scatter(x=list(c.x), y=list(c.y), name=literal(c.name), **c.look) for c in curves]
+    axes = ({**_titled(axis.title), **axis.settings} for axis in (x, y))
+    layout = _layout(*axes)
+    layout.update(hovermode="x unified" if wide else "closest", showlegend=wide)
+    return finish(
+        go.Figure(traces, layout), title, height=WIDE_CURVE_PIXELS if wide else CURVE_PIXELS, note=note, wide=wide
+    )
+
+
+def finish(figure: "go.Figure", title: str, *, height: int, note: str = "", wide: bool = True) -> Chart:
+    """The figure as a block of the page."""
+    figure.update_layout(height=height)
+    return Chart(title, script_json(figure.to_json() or "{}"), height, note, wide)
+
+
+def script_json(json: str) -> Markup:
+    """JSON that no HTML parser can mistake for the end of its script element."""
+    for character in "<>&\u2028\u2029":
+        json = json.replace(character, f"\\u{ord(character):04x}")
+    return Markup(json)  # every character that means something to HTML is an escape now
+
+
+def literal(text: str) -> str:
+    """Text that Plotly draws as it is: its own mark-up and entities lose their meaning."""
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+
+
+def _layout(x: Mapping[str, Any], y: Mapping[str, Any]) -> "go.Layout":
+    import plotly.graph_objects as go
+
+    axis = {"automargin": True, "zeroline": False, "gridwidth": 1, "ticks": "", "fixedrange": True}
+    return go.Layout(
+        template=go.layout.Template(),
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin=MARGINS,
+        font={"family": "inherit", "size": 13},
+        xaxis={**axis, **x},
+        yaxis={**axis, **y},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "bgcolor": "rgba(0,0,0,0)"},
+        hoverlabel={"bgcolor": "#22282f", "bordercolor": "#22282f", "font": {"color": "#f2f4f6"}},
+        bargap=0.34,
+    )
+
+
+def _titled(title: str) -> dict[str, Any]:
+    return {"title": {"text": title, "font": {"size": 12}}}
+
+
+def _labels(bars: Sequence[Bar]) -> dict[str, Any]:
+    """An axis with the bars' names at whole numbers: equal names stay apart, and none is taken for a date."""
+    names = [literal(shorten(bar.label, LABEL_CHARACTERS)) for bar in bars]
+    return {"tickvals": list(range(len(bars))), "ticktext": names, "autorange": "reversed", "showgrid": False}
+
+
+def _merge_small(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Rows of the parts that have a colour of their own, largest first, and the rest as one."""
+    totals: Counter[str] = Counter()
+    for parts in rows.values():
+        totals.update({name: value / sum(parts.values()) for name, value in parts.items()})
+    shown = [name for name, _ in totals.most_common(len(PALETTE) if len(totals) <= len(PALETTE) else len(PALETTE) - 1)]
+    merged = {row: {name: parts.get(name, 0) for name in shown} for row, parts in rows.items()}
+    for row, parts in rows.items():
+        if rest := sum(value for name, value in parts.items() if name not in shown):
+            merged[row][OTHERS] = rest
+    return merged

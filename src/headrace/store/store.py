@@ -1,0 +1,164 @@
+"""The folder of artefacts: address them, build them once, publish them whole, find what nobody needs."""
+
+import hashlib
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from headrace.config import Config
+from headrace.errors import BusyError
+from headrace.store.artefact import MANIFEST, Artefact, Manifest, describe_files
+from headrace.store.durable import publish_folder, remove_folder, write_file
+from headrace.store.lock import hold
+from headrace.trace import event
+from headrace.version import VERSION
+
+Summary = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """What determines an artefact: nothing else may change its content."""
+
+    name: str
+    version: int
+    """Raised by hand when the step's code gives another result for the same config and inputs."""
+    config: Config
+    inputs: Mapping[str, str]
+    """Name -> address of an artefact, or digest of raw files."""
+
+    @property
+    def address(self) -> str:
+        identity = [self.name, self.version, self.config.as_json(), dict(self.inputs)]
+        digest = hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return f"{self.name}-{digest[:16]}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a step builds. What lies in `kept` is still there after a kill; `output` starts empty each time."""
+
+    kept: Path
+    """Finished units and checkpoints of this address; each must be written atomically by the step."""
+    output: Path
+    """What will be published. Nothing in it is visible before the step returns."""
+
+
+class Store:
+    """All artefacts below one folder. Any number of processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, address: str) -> Artefact | None:
+        """The published artefact of that address, or None. Published means: its manifest is in place."""
+        path = self.root / address
+        return Artefact(path) if (path / MANIFEST).is_file() else None
+
+    def artefacts(self) -> list[Artefact]:
+        """Every published artefact, sorted by address."""
+        return [Artefact(path.parent) for path in sorted(self.root.glob(f"[!.]*/{MANIFEST}"))]
+
+    def ensure(self, spec: StepSpec, build: Callable[[Workspace], Summary]) -> Artefact:
+        """The artefact of `spec`: found, or built by `build` and published.
+
+        Waits while another process builds the same address. If `build` raises, nothing is published and what it kept
+        stays for the next attempt.
+        """
+        if found := self._find_for(spec):
+            return found
+        with hold(self.root / ".locks" / f"{spec.address}.lock", what=spec.address):
+            return self._find_for(spec) or self._build(spec, build)
+
+    def _find_for(self, spec: StepSpec) -> Artefact | None:
+        if found := self.find(spec.address):
+            event("artefact", address=spec.address, built=False)
+        return found
+
+    def _build(self, spec: StepSpec, build: Callable[[Workspace], Summary]) -> Artefact:
+        work = self.root / ".work" / spec.address
+        work.mkdir(parents=True, exist_ok=True)
+        for leftover in work.glob("output-*"):
+            shutil.rmtree(leftover)
+        workspace = Workspace(kept=work / "kept", output=work / f"output-{uuid.uuid4().hex[:8]}")
+        workspace.kept.mkdir(exist_ok=True)
+        workspace.output.mkdir()
+        with _timed(work / "seconds.json") as clock:
+            summary = build(workspace)
+        manifest = Manifest(
+            step=spec.name,
+            step_version=spec.version,
+            address=spec.address,
+            config=spec.config.as_json(),
+            inputs=dict(spec.inputs),
+            files=describe_files(workspace.output),
+            summary=dict(summary),
+            headrace_version=VERSION,
+            seconds=round(clock.total_seconds, 3),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        write_file(workspace.output / MANIFEST, manifest.model_dump_json(indent=1).encode())
+        publish_folder(workspace.output, self.root / spec.address)
+        remove_folder(work)
+        event("artefact", address=spec.address, built=True)
+        return Artefact(self.root / spec.address)
+
+    def lineage(self, address: str) -> Iterator[Artefact]:
+        """The artefact and everything it was made from, nearest first, each once."""
+        seen: set[str] = set()
+        queue = [address]
+        while queue:
+            current = queue.pop(0)
+            artefact = self.find(current)
+            if current in seen or artefact is None:
+                continue
+            seen.add(current)
+            yield artefact
+            queue.extend(artefact.manifest.inputs.values())
+
+    def garbage(self, wanted: Iterable[str]) -> list[Path]:
+        """Folders that no wanted address needs: unreferenced artefacts and the work of abandoned builds."""
+        needed = {artefact.address for address in wanted for artefact in self.lineage(address)}
+        artefacts = [artefact.path for artefact in self.artefacts() if artefact.address not in needed]
+        remains = [*self.root.glob(".*.gone-*"), *self.root.glob(".work/.*.gone-*")]
+        return [*artefacts, *sorted(self.root.glob(".work/[!.]*")), *remains]
+
+    def remove(self, path: Path) -> bool:
+        """Removes a folder of this store; False if a running process is building it just now."""
+        lock = self.root / ".locks" / f"{path.name}.lock"
+        try:
+            with hold(lock, what=path.name, wait_seconds=0):
+                remove_folder(path)
+        except BusyError:
+            return False
+        return True
+
+
+class _Clock:
+    """Wall time over all sessions of a build."""
+
+    def __init__(self, before_seconds: float) -> None:
+        self._before_seconds = before_seconds
+        self._start = time.monotonic()
+
+    @property
+    def total_seconds(self) -> float:
+        return self._before_seconds + time.monotonic() - self._start
+
+
+@contextmanager
+def _timed(path: Path) -> Iterator[_Clock]:
+    """A clock that goes on from what an interrupted session left in `path`; a killed session's time is not counted."""
+    clock = _Clock(orjson.loads(path.read_bytes()) if path.exists() else 0.0)
+    try:
+        yield clock
+    finally:
+        write_file(path, orjson.dumps(clock.total_seconds))

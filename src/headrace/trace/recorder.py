@@ -1,0 +1,114 @@
+"""The recorder that spans and events go to, and the functions that everything else calls."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+Record = dict[str, Any]
+Listener = Callable[[Record], None]
+
+FLUSH_SECONDS = 1.0
+
+
+class Recorder:
+    """Appends records to a file and hands them to listeners. Thread safe; one per process."""
+
+    def __init__(self, path: Path | None, listeners: Sequence[Listener] = ()) -> None:
+        self._file = path.open("ab") if path else None
+        self._listeners = tuple(listeners)
+        self._lines: list[bytes] = []
+        self._flushed = time.monotonic()
+        self._lock = threading.Lock()
+
+    def write(self, record: Record, *, keep: bool = True) -> None:
+        """Takes a record; with keep=False it reaches only the listeners (progress is for eyes, not for files)."""
+        with self._lock:
+            if keep and self._file:
+                self._lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
+                if time.monotonic() - self._flushed > FLUSH_SECONDS:
+                    self._flush()
+            for listener in self._listeners:
+                listener(record)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file:
+                self._flush()
+                self._file.close()
+
+    def _flush(self) -> None:
+        assert self._file is not None, "a recorder without a file has nothing to flush"
+        self._file.write(b"".join(self._lines))  # one write of whole lines: a kill cuts between records
+        self._file.flush()
+        self._lines.clear()
+        self._flushed = time.monotonic()
+
+
+_active: Recorder | None = None
+
+
+@contextmanager
+def recording(path: Path | None, listeners: Sequence[Listener] = ()) -> Iterator[Recorder]:
+    """Makes a recorder the active one of this process for the length of the block."""
+    global _active
+    recorder, before = Recorder(path, listeners), _active
+    _active = recorder
+    try:
+        yield recorder
+    finally:
+        _active = before
+        recorder.close()
+
+
+class span:  # noqa: N801  (used like a function: `with span("encode"):`)
+    """Times a block: `with span("encode", documents=7) as s: s.fields["tokens"] = n`. Wall seconds, monotonic clock."""
+
+    __slots__ = ("_start", "fields", "name", "seconds")
+
+    def __init__(self, name: str, **fields: Any) -> None:
+        self.name = name
+        self.fields = fields
+        self.seconds = 0.0
+
+    def __enter__(self) -> "span":
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.seconds = time.perf_counter() - self._start
+        if _active is None:
+            return
+        record = {
+            "kind": "span",
+            "name": self.name,
+            "time": time.time(),
+            "seconds": round(self.seconds, 6),
+            **self.fields,
+        }
+        _active.write(record if kind is None else {**record, "error": kind.__name__})
+
+
+def event(name: str, **fields: Any) -> None:
+    """Records that something happened, with numbers or short strings as fields; never text of documents."""
+    if _active is not None:
+        _active.write({"kind": "event", "name": name, "time": time.time(), **fields})
+
+
+def progress(stage: str, done: float, total: float, **fields: Any) -> None:
+    """Tells listeners how far a stage is; `fields` hold what to show beside it (unit, loss). Not kept in the file."""
+    if _active is not None:
+        _active.write({"kind": "progress", "name": stage, "done": done, "total": total, **fields}, keep=False)
+
+
+def read_records(path: Path) -> list[Record]:
+    """All whole records of a trace file; a last line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [orjson.loads(line) for line in lines[:-1] if line]

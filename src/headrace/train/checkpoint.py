@@ -1,0 +1,124 @@
+"""Checkpoints: folders `step-N`, whole or not there, written in the background, believed only after their hashes agree.
+
+A step is copied in memory (the loop waits for that alone), written beside its final name, hashed, synced, and
+renamed. The newest that verifies is the one that is resumed; a damaged one is passed over with a warning that names
+its file.
+"""
+
+import logging
+import shutil
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import orjson
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from headrace.config import Config
+from headrace.store import publish_folder, write_file
+from headrace.store.artefact import FileRecord, describe_files, find_damage
+from headrace.store.durable import remove_folder
+from headrace.trace import span
+from headrace.train.config import CheckpointConfig
+from headrace.train.state import Progress, TrainState
+
+logger = logging.getLogger("headrace")
+
+MANIFEST = "manifest.json"
+TENSORS = "state.safetensors"
+
+
+class CheckpointManifest(Config):
+    """Written last: what the folder holds and how its files must read."""
+
+    progress: Progress
+    files: dict[str, FileRecord]
+
+
+class Checkpoints:
+    """The checkpoints of one stage. Only the leading process writes; every process may read."""
+
+    def __init__(self, folder: Path, config: CheckpointConfig) -> None:
+        self._folder, self._config = folder, config
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+        self._last_seconds = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def clean(self) -> None:
+        """Removes what a killed writer left behind. For the leading process, before anything is written."""
+        for leftover in self._folder.glob(".*"):
+            shutil.rmtree(leftover)
+
+    def newest(self) -> int:
+        """The step of the newest checkpoint whose hashes agree, or 0. Warns about each that it passes over."""
+        for path in sorted(self._folder.glob("step-*"), reverse=True):
+            if not (damage := self._damage(path)):
+                return int(path.name.removeprefix("step-"))
+            logger.warning("%s Passing over this checkpoint and taking the one before.", damage)
+        return 0
+
+    def load(self, step: int) -> tuple[dict[str, Tensor], Progress]:
+        """Tensors and progress of a checkpoint that verified."""
+        path = self._path(step)
+        return load_file(path / TENSORS), self._manifest(path).progress
+
+    def offer(self, state: TrainState, *, keep: bool = False) -> None:
+        """Writes the state in the background if it is time to, or if it must be kept as the best so far.
+
+        Waits for the writing of an earlier one only if this one must be kept.
+        """
+        busy = self._writing is not None and not self._writing.done()
+        due = time.monotonic() - self._last_seconds >= self._config.every_seconds
+        if not keep and (busy or not due):
+            return
+        self.wait()
+        with span("checkpoint_stall", step=state.progress.step):
+            tensors, progress = state.snapshot(), state.progress
+        self._last_seconds = time.monotonic()
+        self._writing = self._pool.submit(self._write, tensors, progress)
+
+    def wait(self) -> None:
+        """Returns when nothing is being written. Raises what the writer raised."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def close(self) -> None:
+        try:
+            self.wait()
+        finally:
+            self._pool.shutdown()
+
+    def _write(self, tensors: dict[str, Tensor], progress: Progress) -> None:
+        final = self._path(progress.step)
+        if final.exists():
+            return
+        staged = self._folder / f".{final.name}.tmp"
+        staged.mkdir()
+        with span("checkpoint_write", step=progress.step):
+            save_file(tensors, staged / TENSORS)
+            manifest = CheckpointManifest(progress=progress, files=describe_files(staged))
+            write_file(staged / MANIFEST, manifest.model_dump_json().encode())
+            publish_folder(staged, final)
+        self._remove_old(progress)
+
+    def _remove_old(self, progress: Progress) -> None:
+        paths = sorted(self._folder.glob("step-*"))
+        for path in paths[: -self._config.keep]:
+            if path != self._path(progress.best_step or -1):
+                remove_folder(path)
+
+    def _damage(self, path: Path) -> str | None:
+        try:
+            files = self._manifest(path).files
+        except (OSError, ValueError):
+            return f"{path / MANIFEST}: not readable."
+        return next(iter(find_damage(path, files)), None)
+
+    def _manifest(self, path: Path) -> CheckpointManifest:
+        return CheckpointManifest.model_validate(orjson.loads((path / MANIFEST).read_bytes()))
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step-{step:08d}"

@@ -1,0 +1,106 @@
+"""The settings of one training stage."""
+
+from typing import Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from headrace.config import Config
+
+
+class OptimizerConfig(Config):
+    """How gradients become updates."""
+
+    name: Literal["adamw"] = "adamw"
+    """AdamW: Loshchilov & Hutter 2019, arXiv 1711.05101."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the mean of gradients, per step."""
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    """Decay of the mean of squared gradients, per step."""
+    epsilon: float = Field(default=1e-8, gt=0)
+    """Added to the root of the second moment."""
+    weight_decay: float = Field(default=0.1, ge=0)
+    """Share of a matrix removed per step, times the learning rate. Norm gains are never decayed."""
+
+
+class ValidationConfig(Config):
+    """How training is watched."""
+
+    per_epoch: PositiveInt = 4
+    """Times the validation loss is measured in each pass over the training rows; at the end it always is."""
+    tokens: PositiveInt = 65_536
+    """Held-out tokens it is measured on, the same ones each time; fewer are held out, fewer are used."""
+    patience: PositiveInt | None = None
+    """Stops after this many measurements in a row that are no better than the best. None: never."""
+
+
+class CheckpointConfig(Config):
+    """How much work a kill may cost, and how much disk that takes."""
+
+    every_seconds: float = Field(default=30.0, ge=0)
+    """Wall time between checkpoints; 0 means after every step. Resuming is exact wherever they fall."""
+    keep: PositiveInt = 2
+    """Newest checkpoints kept, besides the one with the best validation loss."""
+
+
+class StageConfig(Config):
+    """One stage: an objective, how long, in what steps."""
+
+    objective: Literal["causal"] = "causal"
+    """What is learnt: `causal` predicts each next token."""
+    epochs: float | None = Field(default=None, gt=0)
+    """Passes over the training rows. This or `tokens`; 1 where neither is written."""
+    tokens: PositiveInt | None = None
+    """Tokens to train on, rounded up to whole steps."""
+    global_batch_tokens: PositiveInt = 16_384
+    """Tokens in one optimiser step, all processes and micro-batches together; a multiple of the row."""
+    micro_batch_tokens: PositiveInt = 2048
+    """Tokens a process handles at once; less memory, same result. Rounded down to a whole share of the batch."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    """Peak learning rate."""
+    warm_up: float = Field(default=0.05, ge=0, le=1)
+    """Share of the stage's tokens in which the rate rises linearly from zero."""
+    cool_down: float = Field(default=0.3, ge=0, le=1)
+    """Share of the stage's tokens, at its end, in which the rate falls to zero as 1 - sqrt(share)."""
+    clip_gradient: float = Field(default=1.0, gt=0)
+    """Largest norm of a step's gradient; a longer one is scaled down to it."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How gradients become updates."""
+    validation: ValidationConfig = ValidationConfig()
+    """How training is watched."""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """When state is written down."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of matrix products; weights and sums stay fp32. `auto` takes bf16 where this machine multiplies faster in it."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Whether torch.compile fuses the model's kernels. `auto`: if there is a C++ compiler and the stage is long."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.epochs is not None and self.tokens is not None:
+            raise ValueError("`epochs` and `tokens` both say how long to train; write one of them")
+        if self.warm_up + self.cool_down > 1:
+            raise ValueError(
+                f"warm_up {self.warm_up} and cool_down {self.cool_down} are shares of one stage: at most 1 together"
+            )
+        return self
+
+    def num_steps(self, num_rows: int, row_tokens: int) -> int:
+        """Optimiser steps of the stage over a store of that many rows; at least one."""
+        batch_rows = self.batch_rows(row_tokens)
+        if self.tokens is not None:
+            return -(-self.tokens // self.global_batch_tokens)
+        return max(1, round((self.epochs or 1) * num_rows / batch_rows))
+
+    def batch_rows(self, row_tokens: int) -> int:
+        """Rows of a global batch. Raises ValueError if the batch is no multiple of the row."""
+        if self.global_batch_tokens % row_tokens:
+            raise ValueError(
+                f"global_batch_tokens {self.global_batch_tokens:,} is no multiple of row_tokens {row_tokens:,}; "
+                f"try {max(1, round(self.global_batch_tokens / row_tokens)) * row_tokens:,}"
+            )
+        return self.global_batch_tokens // row_tokens
+
+    def micro_batch_rows(self, row_tokens: int, share_rows: int) -> int:
+        """Rows a process handles at once: the most within `micro_batch_tokens` that divide its share of a batch."""
+        most = max(1, min(share_rows, self.micro_batch_tokens // row_tokens))
+        return next(rows for rows in range(most, 0, -1) if share_rows % rows == 0)

@@ -1,0 +1,193 @@
+"""The loop: every line a phase.
+
+A global step is the batch of one step number, shared by the processes of the group and cut into micro-batches.
+Gradients and losses are summed over all of them and divided once by the number of valid targets, so neither sharing
+nor cutting changes what is learnt (equal to one process to 1e-6 in float32).
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from headrace.models.decoder import Decoder
+from headrace.objectives import causal_loss
+from headrace.parallel import Group
+from headrace.tokens import Batch, BatchStream, read_ahead
+from headrace.trace import progress
+from headrace.train.checkpoint import Checkpoints
+from headrace.train.config import StageConfig
+from headrace.train.metrics import MetricLog
+from headrace.train.numerics import Numerics
+from headrace.train.optimizer import finish_gradient, gradients_of
+from headrace.train.schedule import learning_rate
+from headrace.train.state import TrainState
+from headrace.train.validation import Validation
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What stays the same from step to step."""
+
+    config: StageConfig
+    numerics: Numerics
+    group: Group
+    stream: BatchStream
+    validation: Validation
+    checkpoints: Checkpoints
+    metrics: MetricLog | None
+    """None in processes that do not lead."""
+    num_steps: int
+    micro_batch_rows: int
+    flops_per_token: float
+
+    @property
+    def row_tokens(self) -> int:
+        return self.config.global_batch_tokens // self.stream.batch_rows
+
+    def run(self, state: TrainState) -> None:
+        """Trains from where `state` stands to the end of the stage, or until validation has not improved for long."""
+        state.model.train()
+        for batch in self._batches(state):
+            clock = StepClock(waited_seconds=self._wait.seconds)
+            rate = self._set_learning_rate(state)
+            loss, num_targets = self._accumulate(state.model, batch)
+            loss, num_targets = self._add_up(state.model, loss, num_targets)
+            norm = self._finish_gradient(state, loss, num_targets)
+            self._update(state)
+            self._report(state, clock, loss=loss / num_targets, rate=rate, norm=norm)
+            improved = self._validate(state)
+            self._checkpoint(state, improved=improved)
+            if self._patience_ended(state):
+                break
+
+    def _batches(self, state: TrainState) -> Iterator[Batch]:
+        if self._patience_ended(state):
+            return iter(())
+        return self._wait.timed(read_ahead(self.stream, state.progress.step, self.num_steps))
+
+    @cached_property
+    def _wait(self) -> "WaitClock":
+        return WaitClock()
+
+    def _set_learning_rate(self, state: TrainState) -> float:
+        rate = learning_rate(self.config, (state.progress.step + 0.5) / self.num_steps)
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _accumulate(self, model: Decoder, batch: Batch) -> tuple[float, int]:
+        """Adds the gradients of all micro-batches of this process; returns its summed loss and its valid targets."""
+        total = torch.zeros((), dtype=torch.float64)
+        for start in range(0, batch.num_rows, self.micro_batch_rows):
+            part = batch.rows(start, start + self.micro_batch_rows)
+            with self.numerics.autocast():
+                hidden_BTD = model(*as_tensors(part))
+            target_N = torch.from_numpy(part.targets_BT).flatten()
+            loss = causal_loss(hidden_BTD.flatten(0, 1), model.head_weight, target_N, compiled=self.numerics.compiled)
+            loss.backward()
+            total += loss.detach()
+        return float(total), batch.num_targets
+
+    def _add_up(self, model: Decoder, loss: float, num_targets: int) -> tuple[float, int]:
+        if self.group.size == 1:
+            return loss, num_targets
+        counts = torch.tensor([loss, float(num_targets)], dtype=torch.float64)
+        self.group.add_up([*gradients_of(model.parameters()), counts])
+        return float(counts[0]), int(counts[1])
+
+    def _finish_gradient(self, state: TrainState, loss: float, num_targets: int) -> float:
+        return finish_gradient(
+            state.model.parameters(),
+            num_targets=num_targets,
+            loss=loss,
+            largest_norm=self.config.clip_gradient,
+            step=state.progress.step + 1,
+        )
+
+    def _update(self, state: TrainState) -> None:
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.progress = state.progress.model_copy(update={"step": state.progress.step + 1})
+
+    def _report(self, state: TrainState, clock: "StepClock", *, loss: float, rate: float, norm: float) -> None:
+        if self.metrics is None:
+            return
+        step, seconds = state.progress.step, clock.seconds
+        tokens_per_second = self.config.global_batch_tokens / seconds
+        share_of_peak = tokens_per_second * self.flops_per_token / (self.group.size * self.numerics.peak_gflops * 1e9)
+        self.metrics.write("train", {
+            "step": step,
+            "tokens": step * self.config.global_batch_tokens,
+            "loss": loss,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "seconds": round(seconds, 4),
+            "wait_seconds": round(clock.waited_seconds, 6),
+            "tokens_per_second": round(tokens_per_second, 1),
+            "share_of_peak": round(share_of_peak, 4),
+        })  # fmt: skip
+        total = self.num_steps * self.config.global_batch_tokens
+        done = step * self.config.global_batch_tokens
+        progress("train", done, total, unit="tokens", loss=loss, share_of_peak=share_of_peak)
+
+    def _validate(self, state: TrainState) -> bool:
+        """Measures the held-out loss if it is time to; True if it is the best so far."""
+        if not self.validation.due(state.progress.step, self.num_steps):
+            return False
+        loss = self.validation.measure(state.model, self.numerics, self.group)
+        before = state.progress
+        improved = before.best_loss is None or loss < before.best_loss
+        change = (
+            {"best_loss": loss, "best_step": before.step, "num_worse": 0}
+            if improved
+            else {"num_worse": before.num_worse + 1}
+        )
+        state.progress = before.model_copy(update=change)
+        if self.metrics is not None:
+            self.metrics.write("validation", {"step": before.step, "loss": loss, "improved": improved})
+        return improved
+
+    def _checkpoint(self, state: TrainState, *, improved: bool) -> None:
+        if self.metrics is not None:
+            self.metrics.flush()
+            self.checkpoints.offer(state, keep=improved)
+
+    def _patience_ended(self, state: TrainState) -> bool:
+        patience = self.config.validation.patience
+        return patience is not None and state.progress.num_worse >= patience
+
+
+class StepClock:
+    """Wall time of a step, from the moment its batch was asked for."""
+
+    def __init__(self, waited_seconds: float) -> None:
+        self.waited_seconds = waited_seconds
+        self._start = time.perf_counter() - waited_seconds
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+
+class WaitClock:
+    """How long the latest batch kept the loop waiting."""
+
+    seconds = 0.0
+
+    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self.seconds = time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
+
+
+def as_tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens, positions and document ids of a batch, sharing its memory."""
+    return torch.from_numpy(batch.tokens_BT), torch.from_numpy(batch.positions_BT), torch.from_numpy(batch.documents_BT)
