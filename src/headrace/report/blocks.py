@@ -1,4 +1,4 @@
-"""What a page is made of: sections, and in them tables, charts, facts and quoted text. The template knows how each looks."""
+"""What a page is made of: sections of tables, charts, facts and quoted text. The template knows how each looks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

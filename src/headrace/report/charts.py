@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 PALETTE = ("#4a8fd8", "#e39a3b", "#3fae8c", "#b07cc6", "#d9647a", "#5fb0c4", "#c2a83e", "#a5785a", "#7f8fd0")
-KEPT, DROPPED, NEUTRAL, PALE = "#3fae8c", "#d9647a", "#8d9aa8", "rgba(74,143,216,0.5)"
-MARGINS = {"l": 8, "r": 28, "t": 12, "b": 8, "pad": 4}
-BAR_PIXELS, BAR_FRAME_PIXELS = 28, 60
+KEPT, HELD_OUT, DUPLICATED, DROPPED = "#3fae8c", "#9fd8c4", "#e3a9b5", "#d9647a"
+NEUTRAL, PALE = "#8d9aa8", "rgba(74,143,216,0.5)"
+MARGINS = {"l": 8, "r": 24, "t": 12, "b": 8, "pad": 4}
+BAR_PIXELS, BAR_FRAME_PIXELS, DIGIT_PIXELS = 28, 60, 8
 CURVE_PIXELS, WIDE_CURVE_PIXELS = 250, 360
 LABEL_CHARACTERS = 28
 OTHERS = "(others)"  # no source or language can be called so
@@ -75,20 +76,30 @@ def bar_chart(title: str, bars: Sequence[Bar], *, unit: str, note: str = "") -> 
         hovertext=[literal(f"{bar.label}: {bar.text}") for bar in bars],
         hoverinfo="text",
     )
-    longest = max((bar.start + bar.length for bar in bars), default=1.0) or 1.0
-    figure = go.Figure(trace, _layout(x={**_titled(unit), "range": [0, 1.24 * longest]}, y=_labels(bars)))
+    end = max((bar.start + bar.length for bar in bars), default=1.0) or 1.0
+    layout = _layout(x={**_titled(unit), "range": [0, end]}, y=_labels(bars))
+    room = DIGIT_PIXELS * max((len(bar.text) for bar in bars), default=0)  # for the texts behind the longest bars
+    layout.update(margin={**MARGINS, "r": MARGINS["r"] + room})
+    figure = go.Figure(trace, layout)
     return finish(figure, title, height=BAR_FRAME_PIXELS + BAR_PIXELS * len(bars), note=note)
 
 
-def share_chart(title: str, rows: Mapping[str, Mapping[str, float]], *, note: str = "") -> Chart:
-    """One bar of 100 % per row (documents, bytes, tokens), cut into the shares of the same parts."""
+def share_chart(
+    title: str, rows: Mapping[str, Mapping[str, float]], *, colours: Mapping[str, str] | None = None
+) -> Chart:
+    """One bar of 100 % per row (documents, bytes, tokens), cut into the shares of the same parts.
+
+    colours: of every part, in the order of the parts; by default the largest come first and the smallest are merged.
+    """
     import plotly.graph_objects as go
 
-    rows = _merge_small({name: parts for name, parts in rows.items() if sum(parts.values())})
+    rows = {name: parts for name, parts in rows.items() if sum(parts.values())}
+    rows = rows if colours else _merge_small(rows)
     places = list(range(len(rows)))
-    names = list(dict.fromkeys(name for parts in rows.values() for name in parts))
+    names = list(colours or dict.fromkeys(name for parts in rows.values() for name in parts))
+    colours = colours or {**dict(zip(names, PALETTE, strict=False)), OTHERS: NEUTRAL}
     traces = []
-    for index, name in enumerate(names):
+    for name in names:
         shares = [100 * parts.get(name, 0) / sum(parts.values()) for parts in rows.values()]
         traces.append(
             go.Bar(
@@ -96,7 +107,7 @@ def share_chart(title: str, rows: Mapping[str, Mapping[str, float]], *, note: st
                 y=places,
                 x=shares,
                 name=literal(shorten(name, LABEL_CHARACTERS)),
-                marker={"color": NEUTRAL if name == OTHERS else PALETTE[index % len(PALETTE)]},
+                marker={"color": colours[name]},
                 hovertext=[literal(f"{name}: {value:.1f} % of {row}") for row, value in zip(rows, shares, strict=True)],
                 hoverinfo="text",
             )
@@ -104,7 +115,7 @@ def share_chart(title: str, rows: Mapping[str, Mapping[str, float]], *, note: st
     y = {"tickvals": places, "ticktext": [literal(row) for row in rows], "autorange": "reversed", "showgrid": False}
     layout = _layout(x={"range": [0, 100], "ticksuffix": " %"}, y=y)
     layout.update(barmode="stack", legend={**layout.legend.to_plotly_json(), "traceorder": "normal"})
-    return finish(go.Figure(traces, layout), title, height=96 + 34 * len(rows), note=note)
+    return finish(go.Figure(traces, layout), title, height=96 + 34 * len(rows))
 
 
 def curve_chart(title: str, curves: Sequence[Curve], *, x: Axis, y: Axis, wide: bool = False, note: str = "") -> Chart:
@@ -170,7 +181,7 @@ def _merge_small(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str,
     """Rows of the parts that have a colour of their own, largest first, and the rest as one."""
     totals: Counter[str] = Counter()
     for parts in rows.values():
-        totals.update({name: value / sum(parts.values()) for name, value in parts.items()})
+        totals.update({name: value / sum(parts.values()) for name, value in parts.items() if value})
     shown = [name for name, _ in totals.most_common(len(PALETTE) if len(totals) <= len(PALETTE) else len(PALETTE) - 1)]
     merged = {row: {name: parts.get(name, 0) for name in shown} for row, parts in rows.items()}
     for row, parts in rows.items():

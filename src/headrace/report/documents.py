@@ -4,15 +4,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.report.blocks import Block, Cell, Column, Gauge, Note, Quotation, Quotations, Section, Table
-from headrace.report.charts import DROPPED, KEPT, NEUTRAL, Bar, bar_chart
+from headrace.report.blocks import Block, Cell, Chart, Column, Gauge, Note, Quotation, Quotations, Section, Table
+from headrace.report.charts import DROPPED, DUPLICATED, HELD_OUT, KEPT, Bar, bar_chart, share_chart
 from headrace.report.material import Material, read_json
 from headrace.report.wording import count, plural, share
 from headrace.store import Artefact
 
 EXCERPT_CHARACTERS = 300
 MOST_BARS = 14
-SPLITS = ("train", "validation")
 
 Counts = Mapping[str, Any]
 
@@ -26,10 +25,10 @@ def documents_section(material: Material) -> Section | None:
     lead = (
         f"Of {plural(summary['seen'], 'document')} read, {count(summary['kept'])} are kept "
         f"({share(summary['kept'], summary['seen'])}): {count(summary['train'])} to train on and "
-        f"{count(summary['validation'])} held out. Rules are asked in the order of the recipe; a document is filed under "
-        "the first one it fails."
+        f"{count(summary['validation'])} held out. Rules are asked in the order of the recipe; "
+        "a document is filed under the first one it fails."
     )
-    blocks: list[Block] = [_funnel_chart(summary), _funnel_table(curated)]
+    blocks: list[Block] = [_outcome_chart(summary), *_reasons_chart(summary), _funnel_table(curated)]
     blocks += _examples(curated)
     if summary["quarantined"]:
         blocks.append(_quarantine(summary))
@@ -40,20 +39,27 @@ def documents_section(material: Material) -> Section | None:
     return Section("documents", "Documents", lead, tuple(blocks))
 
 
-def _funnel_chart(summary: Counts) -> Block:
-    """A staircase: each rule's bar ends where the documents that reached it ended, and is as long as what it drops."""
-    left = seen = summary["seen"]
-    bars = [Bar("seen", seen, count(seen), colour=NEUTRAL)]
+def _outcome_chart(summary: Counts) -> Chart:
+    failed = summary["seen"] - summary["kept"] - summary["duplicates"]
+    outcomes = {
+        "train": (summary["train"], KEPT),
+        "validation": (summary["validation"], HELD_OUT),
+        "duplicate": (summary["duplicates"], DUPLICATED),
+        "failed a rule": (failed, DROPPED),
+    }
+    named = {f"{name}: {count(number)}": (number, colour) for name, (number, colour) in outcomes.items()}
+    parts = {name: number for name, (number, _) in named.items()}
+    colours = {name: colour for name, (_, colour) in named.items()}
+    return share_chart(f"What became of {plural(summary['seen'], 'document')}", {"documents": parts}, colours=colours)
+
+
+def _reasons_chart(summary: Counts) -> list[Block]:
     dropping = [step for step in summary["funnel"] if step["dropped_first"]]
-    for step in _fold(dropping):
-        dropped = step["dropped_first"]
-        left -= dropped
-        bars.append(Bar(step["reason"], dropped, f"−{count(dropped)}  ({share(dropped, seen)})", left, DROPPED))
-    for split in SPLITS:
-        bars.append(
-            Bar(split, summary[split], f"{count(summary[split])}  ({share(summary[split], seen)})", colour=KEPT)
-        )
-    return bar_chart("From documents seen to documents kept", bars, unit="documents")
+    bars = [
+        Bar(step["reason"], step["dropped_first"], count(step["dropped_first"]), colour=DROPPED)
+        for step in _fold(dropping)
+    ]
+    return [bar_chart("Documents dropped, by their first reason", bars, unit="documents")] if bars else []
 
 
 def _fold(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:

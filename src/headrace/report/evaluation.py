@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.report.blocks import Block, Cell, Chart, Column, Note, Sample, Section, Table
-from headrace.report.charts import PALETTE, Bar, bar_chart
+from headrace.report.blocks import Block, Cell, Chart, Column, Sample, Section, Table
+from headrace.report.charts import NEUTRAL, PALETTE, Bar, bar_chart
 from headrace.report.material import Material, read_json
-from headrace.report.wording import count, decimal, size
+from headrace.report.wording import count, decimal, plural, size
 
 MOST_BARS = 20
 
@@ -20,8 +20,8 @@ def evaluation_section(material: Material) -> Section | None:
         return None
     overall = result["overall"]
     lead = (
-        f"Measured on {count(overall['documents'])} held-out documents ({size(overall['bytes'])}). Bits per byte compare across "
-        "vocabularies; perplexity, per token, does not. Lower is better."
+        f"Measured on {count(overall['documents'])} held-out documents ({size(overall['bytes'])}). Bits per byte "
+        "compare across vocabularies; perplexity, per token, does not. Lower is better."
     )
     rows: list[tuple[Cell, ...]] = [_row("everything", "", overall)]
     blocks: list[Block] = []
@@ -49,12 +49,12 @@ def _ordered(groups: Mapping[str, Figures]) -> dict[str, Figures]:
 
 def _chart(title: str, groups: Mapping[str, Figures], overall: Figures) -> Chart:
     shown = list(groups.items())[:MOST_BARS]
+    everything = Bar("everything", overall["bits_per_byte"], decimal(overall["bits_per_byte"]), colour=NEUTRAL)
     bars = [
         Bar(name, figures["bits_per_byte"], decimal(figures["bits_per_byte"]), colour=PALETTE[index % len(PALETTE)])
         for index, (name, figures) in enumerate(shown)
     ]
-    note = f"Dotted: everything together, {decimal(overall['bits_per_byte'])}."
-    return bar_chart(title, bars, unit="bits per byte", note=note, line=overall["bits_per_byte"])
+    return bar_chart(title, [everything, *bars], unit="bits per byte")
 
 
 def _row(group: str, name: str, figures: Figures) -> tuple[Cell, ...]:
@@ -79,15 +79,10 @@ def samples_section(material: Material) -> Section | None:
     lead = (
         "Each begins with a given prompt and goes on as the model does. One sample proves nothing; it shows the tone."
     )
-    return Section("samples", "Samples", lead, blocks or (Note("None."),))
+    return Section("samples", "Samples", lead, blocks)
 
 
 def _settings(sample: Mapping[str, Any]) -> str:
-    names = {
-        "temperature": "temperature",
-        "top_k": "top k",
-        "top_p": "top p",
-        "max_tokens": "at most tokens",
-        "seed": "seed",
-    }
-    return " · ".join(f"{label} {sample[name]}" for name, label in names.items() if sample.get(name) is not None)
+    names = {"temperature": "temperature", "top_k": "top k", "top_p": "top p", "seed": "seed"}
+    given = [f"{label} {sample[name]}" for name, label in names.items() if sample.get(name) is not None]
+    return " · ".join([*given, f"at most {plural(sample['max_tokens'], 'token')}"])

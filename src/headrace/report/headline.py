@@ -41,7 +41,7 @@ def _quality(material: Material) -> list[Fact]:
     held_out = f"on {plural(overall['documents'], 'held-out document')}"
     return [
         Fact("Bits per byte", decimal(overall["bits_per_byte"]), note=held_out),
-        Fact("Perplexity", decimal(overall["perplexity"], 1), note="per token"),
+        Fact("Perplexity", decimal(overall["perplexity"], 1 if overall["perplexity"] < 1000 else 0), note="per token"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import yaml
 
-from headrace.report.blocks import Block, Column, Gauge, Listing, Section, Table
+from headrace.report.blocks import Block, Cell, Column, Gauge, Listing, Section, Table
 from headrace.report.charts import PALETTE, Bar, bar_chart
 from headrace.report.material import Material
 from headrace.report.wording import count, duration, share, size
@@ -19,7 +19,9 @@ def steps_section(material: Material) -> Section | None:
     if len(timed) > MOST_BARS:
         timed = sorted(timed, key=lambda item: -item[1])[:MOST_BARS]
     bars = [Bar(label, seconds, duration(seconds), colour=PALETTE[0]) for label, seconds in timed]
-    lead = "Wall time of each step and what it left in the store. A step whose inputs and settings are unchanged is never done again."
+    lead = (
+        "Wall time of each step and what it left. A step whose inputs and settings are unchanged is never done again."
+    )
     blocks: tuple[Block, ...] = (bar_chart("Time per step", bars, unit="seconds"), _artefacts_table(material))
     return Section("steps", "Steps and artefacts", lead, blocks)
 
@@ -35,7 +37,7 @@ def _artefacts_table(material: Material) -> Table:
         Column("Made (UTC)", "text"),
     )
     total = material.total_seconds
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for step in material.steps:
         if step.artefact is None:
             rows.append((step.label, step.address, "–", "–", "–", "–", "no longer in the store"))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.report.blocks import Block, Column, Fact, Facts, Gauge, Section, Table
+from headrace.report.blocks import Block, Cell, Column, Fact, Facts, Gauge, Section, Table
 from headrace.report.charts import PALETTE, Bar, bar_chart, share_chart
 from headrace.report.material import Material
 from headrace.report.wording import count, decimal, share, short_count, size
@@ -55,7 +55,7 @@ def _groups_table(title: str, groups: Mapping[str, Counts], tokens: Counter[str]
     columns = [Column(title, "text"), Column("Seen"), Column("Kept"), Column("Share kept"), Column("Train")]
     columns += [Column("Validation"), Column("Size kept"), Column("Characters")]
     columns += [Column("Tokens")] if tokens else []
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             name,
             count(counts["seen"]),
@@ -81,7 +81,7 @@ def tokens_section(material: Material) -> Section | None:
     num_bytes, num_tokens = (sum(counts[key] for counts in splits.values()) for key in ("bytes", "tokens"))
     row_tokens = store.manifest.config.get("row_tokens")
     facts = [Fact("Vocabulary", count(material.vocabulary.summary["tokens"]), "tokens")] if material.vocabulary else []
-    facts.append(Fact("Bytes per token", decimal(num_bytes / num_tokens, 2), note="more is denser"))
+    facts.append(Fact("Bytes per token", decimal(num_bytes / num_tokens, 2), note="more means fewer tokens for a text"))
     facts += [Fact("Row", count(row_tokens), "tokens")] if isinstance(row_tokens, int) else []
     facts.append(Fact("Token type", _token_type(store), note="Megatron-LM indexed dataset"))
     blocks: list[Block] = [Facts(tuple(facts)), _splits_table(splits), *_density(splits)]

@@ -1,5 +1,6 @@
 """The section about training: curves, and how the machine computed."""
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -10,7 +11,7 @@ from headrace.report.material import Material, MetricRecord, Stage
 from headrace.report.wording import count, decimal, duration, plural, share, short_count, size
 
 MOST_POINTS = 1200
-SMOOTHED_SHARE = 0.02  # of all steps: the memory of the smoothed curve
+SMOOTHED_SHARE = 0.03  # of all steps: what a point of the smoothed curve is the mean of
 TIME_UNITS = ((10_800, 3600, "hours"), (180, 60, "minutes"), (0, 1, "seconds"))
 
 LINE = {"mode": "lines", "line": {"width": 2, "color": PALETTE[0]}}
@@ -28,7 +29,7 @@ def training_section(material: Material) -> Section | None:
     for stage in stages:
         blocks += [Note(f"Stage {stage.label}: {_sentence(stage)}"), *_curves(stage)]
     blocks.append(_numerics(stages))
-    lead = "Loss is the mean negative log-likelihood of a token, in nats. Every figure is a measurement of one optimiser step."
+    lead = "Loss is the mean negative log-likelihood of a token, in nats, measured at every optimiser step."
     return Section("training", "Training", lead, tuple(blocks))
 
 
@@ -36,8 +37,8 @@ def _sentence(stage: Stage) -> str:
     summary = stage.summary
     text = f"{plural(summary['steps'], 'step')} over {short_count(summary['tokens'])} tokens"
     if summary["best_validation_loss"] is not None:
-        text += f"; lowest held-out loss {decimal(summary['best_validation_loss'])} after step {count(summary['best_step'])}"
-        text += ", which is the model that was published"
+        text += f"; lowest held-out loss {decimal(summary['best_validation_loss'])}, "
+        text += f"after step {count(summary['best_step'])}, which is the model that was published"
     if summary["stopped_early"]:
         text += "; stopped early, because the held-out loss no longer fell"
     return text + "."
@@ -79,7 +80,7 @@ def _loss_chart(stage: Stage) -> Chart:
         curves.append(Curve("held-out", places, _column(validation, "loss"), POINTS))
         best = min(validation, key=lambda record: record["loss"])
         curves.append(Curve(f"best: {decimal(best['loss'])}", [best["step"] * step_tokens], [best["loss"]], BEST))
-    x = Axis("tokens", {"tickformat": "~s", "hoverformat": ",.0f"})
+    x = Axis("tokens", {"tickformat": "~s", "hoverformat": ",.0f", "rangemode": "tozero"})
     return curve_chart("Loss", curves, x=x, y=Axis("nats per token", {"hoverformat": ".3f"}), wide=True)
 
 
@@ -99,37 +100,28 @@ def _speed_chart(stage: Stage) -> Chart:
 
 
 def _numerics(stages: Sequence[Stage]) -> Table:
-    columns = (
-        Column("Stage", "text"),
-        Column("Parameters"),
-        Column("Precision", "text", hint="Of matrix products; weights and sums are fp32"),
-        Column("Compiled", "text"),
-        Column("Processes × threads"),
-        Column("Tokens/s", hint="Median over the steps"),
-        Column("Matrix-product peak", hint="Measured on this machine before training, for each process"),
-        Column("Share of peak", hint="Median over the steps"),
-        Column("Waiting for data", hint="Of the time of all steps"),
-        Column("Memory", hint="Most that was held at once"),
-        Column("Forecast", hint="Of memory, before training"),
-    )
-    return Table(columns, tuple(_numerics_row(stage) for stage in stages), title="How it was computed")
+    described = [_describe(stage) for stage in stages]
+    rows: list[tuple[Cell, ...]] = [(name, *(facts[name] for facts in described)) for name in described[0]]
+    columns = (Column("", "text"), *(Column(stage.label) for stage in stages))
+    note = "Speed and its share are medians over the steps; the peak was measured on this machine, for each process."
+    return Table(columns, tuple(rows), title="How it was computed", note=note)
 
 
-def _numerics_row(stage: Stage) -> tuple[Cell, ...]:
+def _describe(stage: Stage) -> dict[str, str]:
     summary, numerics = stage.summary, stage.summary["numerics"]
-    return (
-        stage.label,
-        count(summary["parameters"]),
-        numerics["precision"],
-        "yes" if numerics["compiled"] else "no",
-        f"{summary.get('processes', 1)} × {numerics['num_threads']}",
-        count(summary["tokens_per_second"]),
-        f"{count(numerics['peak_gflops'])} GFLOP/s",
-        share(summary["share_of_peak"], 1),
-        f"{duration(waited_seconds(stage))} ({share(waited_seconds(stage), step_seconds(stage))})",
-        _size_or_dash(summary.get("peak_memory_bytes")),
-        _size_or_dash(summary.get("forecast_memory_bytes")),
-    )
+    waited = waited_seconds(stage)
+    return {
+        "Parameters": count(summary["parameters"]),
+        "Precision of matrix products": numerics["precision"],
+        "Compiled": "yes" if numerics["compiled"] else "no",
+        "Processes × threads": f"{summary.get('processes', 1)} × {numerics['num_threads']}",
+        "Speed": f"{count(summary['tokens_per_second'])} tokens/s",
+        "Peak of matrix products": f"{count(numerics['peak_gflops'])} GFLOP/s",
+        "Share of that peak": share(summary["share_of_peak"], 1),
+        "Waiting for data": f"{duration(waited)} ({share(waited, step_seconds(stage))})",
+        "Memory, forecast": _size_or_dash(summary.get("forecast_memory_bytes")),
+        "Memory, most held at once": _size_or_dash(summary.get("peak_memory_bytes")),
+    }
 
 
 def _size_or_dash(size_bytes: int | None) -> str:
@@ -138,23 +130,20 @@ def _size_or_dash(size_bytes: int | None) -> str:
 
 def waited_seconds(stage: Stage) -> float:
     """Time in which the loop stood still because its next batch was not there."""
-    return sum(record["wait_seconds"] for record in stage.train)
+    return math.fsum(record["wait_seconds"] for record in stage.train)
 
 
 def step_seconds(stage: Stage) -> float:
     """Time of all steps, validation and checkpoints left out."""
-    return sum(record["seconds"] for record in stage.train)
+    return math.fsum(record["seconds"] for record in stage.train)
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """An exponential moving average that starts unbiased, as Adam's does (Kingma & Ba 2015, section 3)."""
-    decay = 1 - 1 / max(3.0, SMOOTHED_SHARE * len(values))
-    average, weight, result = 0.0, 0.0, []
-    for value in values:
-        average = decay * average + (1 - decay) * value
-        weight = decay * weight + (1 - decay)
-        result.append(average / weight)
-    return result
+    """The mean of each value and its neighbours, as many on either side; towards the ends, fewer. It does not lag."""
+    reach = max(1, round(SMOOTHED_SHARE * len(values) / 2))
+    sums = [0.0, *accumulate(values)]
+    reaches = [min(reach, index, len(values) - 1 - index) for index in range(len(values))]
+    return [(sums[i + r + 1] - sums[i - r]) / (2 * r + 1) for i, r in enumerate(reaches)]
 
 
 def thin(records: Sequence[MetricRecord]) -> list[MetricRecord]:

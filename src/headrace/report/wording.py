@@ -51,7 +51,9 @@ def _scaled(number: float, units: tuple[tuple[float, str], ...]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the two units that matter: 0.42 s, 12.3 s, 6 min 20 s, 3 h 12 min, 2 d 4 h."""
+    """Seconds in the two units that matter: 4 ms, 0.42 s, 12.3 s, 6 min 20 s, 3 h 12 min, 2 d 4 h."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else "< 1 ms"
     if seconds < 1:
         return f"{seconds:.2f} s"
     if seconds < 59.95:
