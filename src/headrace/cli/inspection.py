@@ -1,5 +1,6 @@
 """Commands that look at what is there: ls, show, why, report, check, gc."""
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +12,14 @@ from headrace.errors import StoreError
 
 if TYPE_CHECKING:
     from headrace.corpus.why import Explanation
-    from headrace.store import Artefact, RunFolder
+    from headrace.store import Artefact, RunFolder, Store
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 def register(app: typer.Typer) -> None:
+    """Adds the commands that look at what is there."""
     app.command("ls", epilog="Example: headrace ls --json")(list_all)
     app.command(epilog="Example: headrace show runs/quickstart")(show)
     app.command(epilog="Example: headrace why runs/quickstart data/poems/tang.jsonl.zst:88210")(why)
@@ -117,29 +119,41 @@ def gc(
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Remove artefacts whose checksums disagree, too (reads all bytes).")
     ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Remove the work of interrupted steps, too: they would begin anew.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove artefacts that no run needs, and what killed runs left behind. Runs that are working are not touched."""
-    from headrace.store import Store, list_runs
+    """Remove artefacts that no run needs. Refused while a run is working."""
+    from headrace.store import RunFolder, Store, list_runs
     from headrace.store.run_folder import STORE_NAME
 
     store = Store(runs / STORE_NAME)
-    wanted = [step.address for run in list_runs(runs) for step in run.read().steps]
-    paths = store.garbage(wanted)
-    if damaged:
-        paths += [artefact.path for artefact in store.artefacts() if artefact.path not in paths and artefact.problems()]
-    removed: list[dict[str, Any]] = []
-    for path in paths:
-        size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        if dry_run or store.remove(path):
-            removed.append({"path": str(path), "size_bytes": size_bytes})
+    with ExitStack() as quiet:
+        for lock in sorted(runs.glob("*/.lock")):
+            quiet.enter_context(RunFolder(lock.parent).held())
+        wanted = [step.address for run in list_runs(runs) for step in run.read().steps]
+        paths = [*store.garbage(wanted), *(store.unfinished() if unfinished else ())]
+        if damaged:
+            paths += [found.path for found in store.artefacts() if found.path not in paths and found.problems()]
+        removed = _remove(store, paths, dry_run=dry_run)
     if as_json:
         _print_json({"dry_run": dry_run, "removed": removed})
         return
     for entry in removed:
         typer.echo(f"{'would remove' if dry_run else 'removed'} {entry['path']} ({entry['size_bytes'] / 1e6:,.1f} MB)")
     typer.echo(f"{len(removed)} folders, {sum(entry['size_bytes'] for entry in removed) / 1e6:,.1f} MB")
+
+
+def _remove(store: "Store", paths: list[Path], *, dry_run: bool) -> list[dict[str, Any]]:
+    """Removes folders of a store, or would; returns their paths and sizes."""
+    removed: list[dict[str, Any]] = []
+    for path in paths:
+        size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        if dry_run or store.remove(path):
+            removed.append({"path": str(path), "size_bytes": size_bytes})
+    return removed
 
 
 def _open(run: Path) -> "RunFolder":

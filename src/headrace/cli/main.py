@@ -12,6 +12,8 @@ from headrace.cli import inspection, recipes, running, talking
 from headrace.errors import HeadraceError
 from headrace.version import VERSION
 
+PATH_ERRORS = (errno.EACCES, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM, errno.EROFS)
+
 app = typer.Typer(
     name="headrace",
     help="From raw text to a language model that answers. Start with: headrace run examples/quickstart.yaml",
@@ -50,9 +52,11 @@ def main() -> None:
     except KeyboardInterrupt:
         leave("stopped. Run the same command again to continue.", 130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            leave("the disk is full. What was finished is kept: free some space (`headrace gc` helps) and run again.", 1)
+        if error.errno not in PATH_ERRORS:
             raise
-        leave("the disk is full. What was finished is kept: free some space (`headrace gc` helps) and run again.", 1)
+        leave(f"{error.filename}: {error.strerror}. Give another place, or change who may write there.", 2)
 
 
 def leave(message: str, code: int) -> NoReturn:

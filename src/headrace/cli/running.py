@@ -12,6 +12,7 @@ RunsOption = Annotated[Path, typer.Option("--runs", help="Folder of all runs.", 
 
 
 def register(app: typer.Typer) -> None:
+    """Adds `run`."""
     app.command(
         epilog="Example: headrace run examples/quickstart.yaml --set train.learning_rate=1e-3 --set name=second"
     )(run)
@@ -74,9 +75,21 @@ def print_result(run: "Run") -> None:
     for sample in run.samples if evaluated else ():
         console.print(Text.assemble((sample.prompt, "bold cyan"), safe_text(sample.continuation)), soft_wrap=False)
         console.print()
+    for artefact in run.folder.artefacts("train"):
+        console.print(training_line(artefact.summary))
     if run.folder.artefacts("train"):
         console.print(f"Model:  {run.path / 'model'}   (headrace chat {run.path})", soft_wrap=True)
     console.print(f"Report: {run.report}", soft_wrap=True)
+
+
+def training_line(summary: dict[str, Any]) -> str:
+    """Speed of a training stage, how much of the machine that is, and what waiting for data cost."""
+    numerics, waited = summary["numerics"], summary["wait_seconds"]
+    return (
+        f"Training: {summary['tokens']:,} tokens at {summary['tokens_per_second']:,.0f} tokens/s, "
+        f"{summary['share_of_peak']:.0%} of the {numerics['peak_gflops']:,.0f} GFLOP/s measured for {numerics['precision']} "
+        f"products; waited {waited:.2f} s for data ({waited / summary['step_seconds']:.1%})"
+    )
 
 
 def evaluation_table(details: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Same seed, same text.")]
 
 
 def register(app: typer.Typer) -> None:
+    """Adds `generate` and `chat`."""
     app.command(epilog='Example: headrace generate runs/quickstart --prompt "It is a truth" --temperature 0.7')(
         generate
     )

@@ -17,7 +17,7 @@ DISK_PER_RAW_BYTE = 1.0
 DISK_PER_COMPRESSED_BYTE = 4.0
 BYTES_PER_PARAMETER = 4 + 4 + 8 + 12  # weights, gradients, two moments, and the copy that a checkpoint is written from
 CHECKPOINT_BYTES_PER_PARAMETER = 12
-PROCESS_BYTES = 700 << 20  # torch and its libraries, compiled kernels, the thread pools' buffers
+PROCESS_BYTES = 1_000_000_000  # measured: torch and the data libraries, compiled kernels, the allocator's reserve
 
 
 def check_corpus_disk(files: Sequence[Path], folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -82,7 +83,10 @@ def load_decoder(folder: Path) -> Decoder:
     Raises InputError, naming the file, for a missing or damaged file, another family, or options we do not have.
     """
     foreign = _read_config(folder)
-    decoder = Decoder(_config_from_foreign(foreign, folder), foreign["vocab_size"])
+    try:
+        decoder = Decoder(_config_from_foreign(foreign, folder), foreign["vocab_size"])
+    except (KeyError, TypeError, ValidationError) as error:
+        raise InputError(f"{folder / 'config.json'}: not a usable Llama or Qwen 3 config ({error!r}).") from error
     path = folder / "model.safetensors"
     try:
         tensors = load_file(path)
@@ -114,11 +118,12 @@ def _config_from_foreign(foreign: dict[str, Any], folder: Path) -> ModelConfig:
     rope = foreign.get("rope_parameters") or foreign.get("rope_scaling") or {}
     if (
         rope.get("rope_type", rope.get("type", "default")) != "default"
-        or foreign.get("attention_bias")
-        or foreign.get("mlp_bias")
+        or any(foreign.get(option) for option in ("attention_bias", "mlp_bias", "use_sliding_window"))
+        or foreign.get("hidden_act", "silu") != "silu"
     ):
         raise InputError(
-            f"{folder}: scaled rotary positions and biases are not supported, wanted a plain Llama or Qwen 3."
+            f"{folder}: scaled rotary positions, biases, sliding windows and other activations than silu are not "
+            "supported, wanted a plain Llama or Qwen 3."
         )
     if foreign.get("head_dim") not in (None, foreign["hidden_size"] // foreign["num_attention_heads"]):
         raise InputError(f"{folder}: head_dim {foreign['head_dim']} is not hidden_size / num_attention_heads.")

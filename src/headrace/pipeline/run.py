@@ -65,11 +65,12 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
 
 
 class _Road:
-    """The steps of one recipe. Writes the run's record after each."""
+    """The steps of one recipe. The run's record grows with each."""
 
     def __init__(self, recipe: Recipe, options: RunOptions, run: RunFolder) -> None:
         self._recipe, self._options, self._run = recipe, options, run
         self._store = run.store
+        self._before = run.read() if (run.path / "run.json").exists() else None
         self._record = RunRecord(
             name=recipe.name,
             recipe=recipe.as_json(),
@@ -79,12 +80,11 @@ class _Road:
 
     def go(self, files: dict[str, list[RawFile]]) -> None:
         """All steps, then the report."""
-        before = self._run.read() if (self._run.path / "run.json").exists() else None
         curated = self._curate(files)
         if self._recipe.tokens or self._recipe.train:
             self._learn(curated)
         self._record = self._record.model_copy(update={"finished": True})
-        if self._record != before or not self._run.report_path.exists():
+        if self._record != self._before or not self._run.report_path.exists():
             self._run.write(self._record)
             with span("report"):
                 build_report(self._run)
@@ -157,7 +157,9 @@ class _Road:
     def _note(self, label: str, artefact: Artefact) -> Artefact:
         step = StepRecord(label=label, address=artefact.address)
         self._record = self._record.model_copy(update={"steps": (*self._record.steps, step)})
-        self._run.write(self._record)
+        done_before = self._before.steps[: len(self._record.steps)] if self._before else ()
+        if self._record.steps != done_before:  # a run done again must not forget for a moment what it leads to
+            self._run.write(self._record)
         return artefact
 
 

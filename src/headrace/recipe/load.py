@@ -13,6 +13,7 @@ from headrace.recipe.schema import Recipe
 from headrace.recipe.yaml_text import parse_yaml
 
 SHOWN_CHARACTERS = 80
+WANTED = {"tuple_type": "a list", "model_type": "keys and values", "too_short": "at least one"}
 
 
 def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -41,7 +42,8 @@ def check_recipe(given: Mapping[str, Any], origin: str) -> Recipe:
     try:
         return Recipe.model_validate(given)
     except ValidationError as error:
-        lines = "\n".join(f"  {sentence}" for sentence in dict.fromkeys(map(_explain, error.errors())))
+        errors = [each for each in error.errors() if not _follows_from_another(each)]
+        lines = "\n".join(f"  {sentence}" for sentence in dict.fromkeys(map(_explain, errors)))
         raise RecipeError(f"{origin}: not a recipe that can run:\n{lines}") from None
 
 
@@ -78,6 +80,7 @@ def _descend(target: Any, part: str, key: str) -> Any:
         return target[int(part)]
     if isinstance(target, dict):
         if part.isdecimal() and part not in target:
+            _check_index([target], part, key)
             return target  # `train.0` where a single stage is written without a list
         if target.get(part) is None:
             target[part] = {}
@@ -93,7 +96,7 @@ def _only_element(target: list[Any], key: str) -> Any:
 
 def _check_index(target: list[Any], part: str, key: str) -> None:
     if int(part) >= len(target):
-        raise RecipeError(f"--set {key}: the list there has {len(target)} elements, numbered from 0; got {part}.")
+        raise RecipeError(f"--set {key}: the list there has {len(target)}, numbered from 0; got {part}.")
 
 
 def _explain(error: ErrorDetails) -> str:
@@ -104,9 +107,18 @@ def _explain(error: ErrorDetails) -> str:
         return f"{path}: unknown key (value {_show(error['input'])}).{_suggest(place)}"
     if error["type"] == "missing":
         return f"{path}: missing; it must be written."
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if error["type"] == "invalid_key":
+        return f"{path}: a key is a word; write it in quotes if it must be a number."
+    message = WANTED.get(error["type"]) or error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     wanted = message if error["type"] == "value_error" else f"got {_show(error['input'])}, wanted {message}"
     return f"{path}: {wanted}."
+
+
+def _follows_from_another(error: ErrorDetails) -> bool:
+    """Whether an error only says that what stands here failed: a list short of its bad elements, a branch not meant."""
+    too_short = error["type"] == "too_short" and len(error["input"]) > error["ctx"]["actual_length"]
+    another_branch = error["loc"][-1:] == ("str",) and isinstance(error["input"], dict)
+    return too_short or another_branch
 
 
 def _is_branch(part: int | str) -> bool:

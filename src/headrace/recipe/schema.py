@@ -29,7 +29,7 @@ class Recipe(Config):
     """How text becomes rows of tokens. Left out: the run ends with a curated corpus, unless `train` is written."""
     model: ModelConfig | None = None
     """What is trained. Left out: preset `tiny`."""
-    train: Annotated[tuple[StageConfig, ...], Field(strict=False), BeforeValidator(_as_stages)] = ()
+    train: Annotated[tuple[StageConfig, ...], Field(strict=False), BeforeValidator(_as_stages, json_schema_input_type=StageConfig | tuple[StageConfig, ...])] = ()
     """Training stages, each going on from the model of the one before. A single stage may be written without a list."""
     evaluate: EvaluateConfig | None = None
     """What is measured after training."""

@@ -22,6 +22,7 @@ KEPT, HELD_OUT, DUPLICATED, DROPPED = "#3fae8c", "#9fd8c4", "#e3a9b5", "#d9647a"
 NEUTRAL, PALE = "#8d9aa8", "rgba(74,143,216,0.5)"
 MARGINS = {"l": 8, "r": 24, "t": 12, "b": 8, "pad": 4}
 BAR_PIXELS, BAR_FRAME_PIXELS, DIGIT_PIXELS = 28, 60, 8
+SHARE_PIXELS, SHARE_FRAME_PIXELS = 34, 110
 CURVE_PIXELS, WIDE_CURVE_PIXELS = 250, 360
 LABEL_CHARACTERS = 28
 OTHERS = "(others)"  # no source or language can be called so
@@ -77,7 +78,7 @@ def bar_chart(title: str, bars: Sequence[Bar], *, unit: str, note: str = "") -> 
         hoverinfo="text",
     )
     end = max((bar.start + bar.length for bar in bars), default=1.0) or 1.0
-    layout = _layout(x={**_titled(unit), "range": [0, end]}, y=_labels(bars))
+    layout = _layout(x={**_titled(unit), "range": [0, end], "nticks": 4, "tickangle": 0}, y=_labels(bars))
     room = DIGIT_PIXELS * max((len(bar.text) for bar in bars), default=0)  # for the texts behind the longest bars
     layout.update(margin={**MARGINS, "r": MARGINS["r"] + room})
     figure = go.Figure(trace, layout)
@@ -113,9 +114,10 @@ def share_chart(
             )
         )
     y = {"tickvals": places, "ticktext": [literal(row) for row in rows], "autorange": "reversed", "showgrid": False}
+    y["showticklabels"] = len(rows) > 1
     layout = _layout(x={"range": [0, 100], "ticksuffix": " %"}, y=y)
     layout.update(barmode="stack", legend={**layout.legend.to_plotly_json(), "traceorder": "normal"})
-    return finish(go.Figure(traces, layout), title, height=96 + 34 * len(rows))
+    return finish(go.Figure(traces, layout), title, height=SHARE_FRAME_PIXELS + SHARE_PIXELS * len(rows))
 
 
 def curve_chart(title: str, curves: Sequence[Curve], *, x: Axis, y: Axis, wide: bool = False, note: str = "") -> Chart:

@@ -78,20 +78,20 @@ def _funnel_table(curated: Artefact) -> Table:
     idle = [step["reason"] for step in funnel if not step["failed_total"]]
     columns = (
         Column("Reason", "code"),
-        Column("Keeps documents where", "code"),
         Column("Dropped first", hint="Documents for which this is the first reason"),
         Column("Share of all"),
         Column("Failed in total", hint="Documents that fail it, whatever else they fail"),
         Column("Failed alone", hint="Documents that fail this rule and no other"),
+        Column("Keeps documents where", "code"),
     )
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             step["reason"],
-            _condition(step["reason"], conditions),
             count(step["dropped_first"]),
             Gauge(share(step["dropped_first"], seen), step["dropped_first"] / max(1, seen)),
             count(step["failed_total"]),
             count(step["failed_alone"]),
+            _condition(step["reason"], conditions),
         )
         for step in biting
     )
@@ -121,7 +121,7 @@ def _examples(curated: Artefact) -> list[Block]:
     if not examples:
         return []
     dropped = {step["reason"]: step["dropped_first"] for step in curated.summary["funnel"]}
-    blocks: list[Block] = [Note("Examples of dropped documents, chosen by chance; text as it was read.")]
+    blocks: list[Block] = [Note("Examples of dropped documents, chosen by chance; text as the rules saw it.")]
     for reason in [reason for reason in dropped if reason in examples]:
         quoted = tuple(_quote(reason, document) for document in examples[reason])
         blocks.append(Quotations(reason, f"{len(quoted)} of {count(dropped[reason])}", quoted))

@@ -57,7 +57,7 @@ def _curves(stage: Stage) -> list[Chart]:
             y=Axis("", {"rangemode": "tozero", "tickformat": "~g", "exponentformat": "power"}),
         ),
         curve_chart(
-            "Norm of the gradient, before clipping",
+            "Gradient norm, before clipping",
             [Curve("norm", tokens, _column(records, "gradient_norm"), LINE)],
             x=over_tokens,
             y=Axis("", {"rangemode": "tozero"}),

@@ -14,6 +14,7 @@ from headrace.errors import StoreError
 from headrace.store.durable import files_below
 
 MANIFEST = "manifest.json"
+REMEDY = "Run `headrace gc --damaged` and run again: it will be rebuilt."
 
 
 class FileRecord(Config):
@@ -54,7 +55,7 @@ def describe_files(folder: Path) -> dict[str, FileRecord]:
     return {
         path.relative_to(folder).as_posix(): FileRecord(size_bytes=path.stat().st_size, sha256=hash_file(path))
         for path in files_below(folder)
-        if path.name != MANIFEST
+        if path != folder / MANIFEST
     }
 
 
@@ -70,9 +71,7 @@ class Artefact:
         try:
             return Manifest.model_validate_json((self.path / MANIFEST).read_bytes())
         except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self.path}: no readable {MANIFEST} ({error}). Remove the folder and run again."
-            ) from error
+            raise StoreError(f"{self.path / MANIFEST}: missing, or not a whole manifest. {REMEDY}") from error
 
     @property
     def address(self) -> str:
@@ -92,12 +91,15 @@ class Artefact:
 
     def problems(self) -> list[str]:
         """One sentence for every file that is not as it was published; an empty list means every byte is right."""
-        return list(find_damage(self.path, self.manifest.files))
+        try:
+            return list(find_damage(self.path, self.manifest.files))
+        except StoreError:
+            return [f"{self.path / MANIFEST}: missing, or not a whole manifest."]
 
     def verify(self) -> None:
         """Raises StoreError naming the first damaged file, if there is one."""
         if problems := self.problems():
-            raise StoreError(f"{problems[0]} Run `headrace gc --damaged` and run again: it will be rebuilt.")
+            raise StoreError(f"{problems[0]} {REMEDY}")
 
 
 def find_damage(folder: Path, files: Mapping[str, FileRecord]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from headrace.config import Config
-from headrace.errors import InputError
+from headrace.errors import InputError, StoreError
 from headrace.store.artefact import Artefact
 from headrace.store.durable import write_file
 from headrace.store.lock import hold
@@ -70,12 +70,17 @@ class RunFolder:
         return self.path / "tensorboard"
 
     def read(self) -> RunRecord:
-        """The record. Raises InputError, with the names there are, if this is no run."""
+        """The record. Raises InputError, with the names there are, if this is no run, StoreError if it is damaged."""
         try:
             return RunRecord.model_validate_json((self.path / "run.json").read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             names = ", ".join(folder.path.name for folder in list_runs(self.path.parent)) or "none yet"
             raise InputError(f"{self.path}: no run here. Runs in {self.path.parent}: {names}.") from None
+        except ValueError as error:
+            raise StoreError(
+                f"{self.path / 'run.json'}: not the record of a run. Remove it and run the recipe again: finished "
+                "steps are found."
+            ) from error
 
     def write(self, record: RunRecord) -> None:
         """Replaces the record in one step."""

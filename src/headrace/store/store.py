@@ -5,7 +5,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from headrace.config import Config
-from headrace.errors import BusyError
+from headrace.errors import BusyError, StoreError
 from headrace.store.artefact import MANIFEST, Artefact, Manifest, describe_files
 from headrace.store.durable import publish_folder, remove_folder, write_file
 from headrace.store.lock import hold
@@ -112,7 +112,10 @@ class Store:
         return Artefact(self.root / spec.address)
 
     def lineage(self, address: str) -> Iterator[Artefact]:
-        """The artefact and everything it was made from, nearest first, each once."""
+        """The artefact and everything it was made from, nearest first, each once.
+
+        What an artefact without a readable manifest was made from is not known, and left out.
+        """
         seen: set[str] = set()
         queue = [address]
         while queue:
@@ -122,14 +125,19 @@ class Store:
                 continue
             seen.add(current)
             yield artefact
-            queue.extend(artefact.manifest.inputs.values())
+            with suppress(StoreError):
+                queue.extend(artefact.manifest.inputs.values())
 
     def garbage(self, wanted: Iterable[str]) -> list[Path]:
-        """Folders that no wanted address needs: unreferenced artefacts and the work of abandoned builds."""
+        """Folders that no wanted address needs: unreferenced artefacts, and what an interrupted removal left."""
         needed = {artefact.address for address in wanted for artefact in self.lineage(address)}
         artefacts = [artefact.path for artefact in self.artefacts() if artefact.address not in needed]
         remains = [*self.root.glob(".*.gone-*"), *self.root.glob(".work/.*.gone-*")]
-        return [*artefacts, *sorted(self.root.glob(".work/[!.]*")), *remains]
+        return [*artefacts, *remains]
+
+    def unfinished(self) -> list[Path]:
+        """The work of builds that were interrupted, or are under way; the same request would continue from it."""
+        return sorted(self.root.glob(".work/[!.]*"))
 
     def remove(self, path: Path) -> bool:
         """Removes a folder of this store; False if a running process is building it just now."""

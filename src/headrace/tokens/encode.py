@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from gigatoken import Tokenizer as FastTokenizer
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from headrace.errors import InputError
 from headrace.store import Artefact, Workspace, publish_folder
@@ -21,12 +22,14 @@ from headrace.trace import progress, span
 ENCODE_VERSION = 1
 BATCH_DOCUMENTS = 4096
 SPLITS = ("train", "validation")
+PROBE = "It's 2,345 mills;\r\n\n  they'll  TURN\u00a0on\tof the of the of the 🙂 e\u0301 水轮，慢慢 the_name() 的的的\n"
 
 
 class Encoder:
     """Text to ids as `tokenizers` gives them, several times faster; text that looks like a special token stays text."""
 
     def __init__(self, path: Path) -> None:
+        """Reads a `tokenizer.json`. Raises InputError for a kind that cannot be encoded with equal ids."""
         tokenizer = load_vocabulary(path)
         self.end_of_document = end_token(tokenizer)
         self.kind = token_type(tokenizer.get_vocab_size())
@@ -34,7 +37,11 @@ class Encoder:
         # Without the special tokens nothing in a document can be mistaken for one; they keep their ids in the model's
         # part.
         description["added_tokens"], description["post_processor"] = [], None
-        self._fast = FastTokenizer.from_json(orjson.dumps(description))
+        try:
+            self._fast = FastTokenizer.from_json(orjson.dumps(description))
+        except RuntimeError as error:
+            raise InputError(f"{path}: {str(error).splitlines()[0]}. Use a byte-level BPE tokenizer.") from error
+        self._check_agreement(tokenizer, path)
 
     def encode(self, texts: Sequence[str]) -> tuple[Tokens, NDArray[np.int32]]:
         """The ids of all texts end to end, each followed by the end of its document, and the tokens of each."""
@@ -43,6 +50,12 @@ class Encoder:
         flat = np.asarray(encoded.layout.content.data)[offsets[0] : offsets[-1]]
         ends = offsets[1:] - offsets[0]
         return np.insert(flat, ends, self.end_of_document).astype(self.kind), (np.diff(offsets) + 1).astype(np.int32)
+
+    def _check_agreement(self, tokenizer: Tokenizer, path: Path) -> None:
+        """Raises InputError for what the fast encoder reads otherwise without saying so: dropout, texts unsplit."""
+        tokenizer.encode_special_tokens = True
+        if self.encode([PROBE])[0][:-1].tolist() != tokenizer.encode(PROBE, add_special_tokens=False).ids:
+            raise InputError(f"{path}: ids would not be those of `tokenizers`. Use a plain byte-level BPE tokenizer.")
 
 
 def encode_corpus(*, curated: Artefact, vocabulary: Artefact, row_tokens: int, workspace: Workspace) -> dict[str, Any]:

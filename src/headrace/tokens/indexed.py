@@ -47,9 +47,11 @@ def read_indexed(prefix: Path) -> tuple[Tokens, NDArray[np.int32]]:
     Raises StoreError if either file is not what the other or the format says.
     """
     index = prefix.with_suffix(".idx").read_bytes()
-    magic, version, code, num_sequences, num_bounds = HEADER.unpack_from(index)
+    magic, version, code, num_sequences, num_bounds = HEADER.unpack(index[: HEADER.size].ljust(HEADER.size))
     if magic != MAGIC or version != 1 or code not in TYPE_CODES or num_bounds != num_sequences + 1:
         raise StoreError(f"{prefix}.idx: not a Megatron index with one sequence a document.")
+    if len(index) != (size := HEADER.size + 12 * num_sequences + 8 * num_bounds):
+        raise StoreError(f"{prefix}.idx: {len(index):,} bytes, its header counts {size:,}.")
     lengths = np.frombuffer(index, np.int32, num_sequences, HEADER.size)
     binary = prefix.with_suffix(".bin")
     kind = TYPE_CODES[code]

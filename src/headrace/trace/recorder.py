@@ -1,5 +1,7 @@
 """The recorder that spans and events go to, and the functions that everything else calls."""
 
+import mmap
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +22,8 @@ class Recorder:
     """Appends records to a file and hands them to listeners. Thread safe; one per process."""
 
     def __init__(self, path: Path | None, listeners: Sequence[Listener] = ()) -> None:
+        if path:
+            _cut_partial_line(path)
         self._file = path.open("ab") if path else None
         self._listeners = tuple(listeners)
         self._lines: list[bytes] = []
@@ -37,6 +41,7 @@ class Recorder:
                 listener(record)
 
     def close(self) -> None:
+        """Writes what is left and lets go of the file."""
         with self._lock:
             if self._file:
                 self._flush()
@@ -44,10 +49,20 @@ class Recorder:
 
     def _flush(self) -> None:
         assert self._file is not None, "a recorder without a file has nothing to flush"
-        self._file.write(b"".join(self._lines))  # one write of whole lines: a kill cuts between records
+        self._file.write(b"".join(self._lines))  # one write of whole lines: a kill cuts between records, or the last
         self._file.flush()
         self._lines.clear()
         self._flushed = time.monotonic()
+
+
+def _cut_partial_line(path: Path) -> None:
+    """Cuts off what a kill left of a last line, so that the next record begins on a line of its own."""
+    if not path.exists() or not (size_bytes := path.stat().st_size):
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        whole_bytes = data.rfind(b"\n") + 1
+    if whole_bytes < size_bytes:
+        os.truncate(path, whole_bytes)
 
 
 _active: Recorder | None = None

@@ -1,8 +1,8 @@
 """Checkpoints: folders `step-N`, whole or not there, written in the background, believed only after their hashes agree.
 
 A step is copied in memory (the loop waits for that alone), written beside its final name, hashed, synced, and
-renamed. The newest that verifies is the one that is resumed; a damaged one is passed over with a warning that names
-its file.
+renamed. The newest that verifies is the one that is resumed; a damaged one is removed with a warning that names its
+file.
 """
 
 import logging
@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from headrace.config import Config
+from headrace.errors import StoreError
 from headrace.store import publish_folder, write_file
 from headrace.store.artefact import FileRecord, describe_files, find_damage
 from headrace.store.durable import remove_folder
@@ -27,12 +28,12 @@ logger = logging.getLogger("headrace")
 
 MANIFEST = "manifest.json"
 TENSORS = "state.safetensors"
+PROGRESS = "progress.json"
 
 
 class CheckpointManifest(Config):
-    """Written last: what the folder holds and how its files must read."""
+    """Written last: how every file of the folder must read. It holds nothing else, so a changed bit shows."""
 
-    progress: Progress
     files: dict[str, FileRecord]
 
 
@@ -52,17 +53,31 @@ class Checkpoints:
             shutil.rmtree(leftover)
 
     def newest(self) -> int:
-        """The step of the newest checkpoint whose hashes agree, or 0. Warns about each that it passes over."""
+        """The step of the newest checkpoint whose hashes agree, or 0. Removes those it passes over, with a warning.
+
+        For the leading process. What stays behind would count as one of those that are kept, and keep its own step
+        from being written anew.
+        """
         for path in sorted(self._folder.glob("step-*"), reverse=True):
             if not (damage := self._damage(path)):
                 return int(path.name.removeprefix("step-"))
-            logger.warning("%s Passing over this checkpoint and taking the one before.", damage)
+            logger.warning("%s Removing this checkpoint and taking the one before.", damage)
+            remove_folder(path)
         return 0
 
     def load(self, step: int) -> tuple[dict[str, Tensor], Progress]:
-        """Tensors and progress of a checkpoint that verified."""
+        """Tensors and progress of a checkpoint. A best one that is no longer whole is forgotten, with a warning.
+
+        Raises StoreError if the checkpoint itself is damaged.
+        """
         path = self._path(step)
-        return load_file(path / TENSORS), self._manifest(path).progress
+        if damage := self._damage(path):
+            raise StoreError(f"{damage} Run again: training continues from a checkpoint that is whole.")
+        progress = Progress.model_validate_json((path / PROGRESS).read_bytes())
+        if progress.best_step is not None and (damage := self._damage(self._path(progress.best_step))):
+            logger.warning("%s The best model so far is lost; the best from here on is published.", damage)
+            progress = Progress(step=progress.step)
+        return load_file(path / TENSORS), progress
 
     def offer(self, state: TrainState, *, keep: bool = False) -> None:
         """Writes the state in the background if it is time to, or if it must be kept as the best so far.
@@ -99,7 +114,8 @@ class Checkpoints:
         staged.mkdir()
         with span("checkpoint_write", step=progress.step):
             save_file(tensors, staged / TENSORS)
-            manifest = CheckpointManifest(progress=progress, files=describe_files(staged))
+            write_file(staged / PROGRESS, progress.model_dump_json().encode())
+            manifest = CheckpointManifest(files=describe_files(staged))
             write_file(staged / MANIFEST, manifest.model_dump_json().encode())
             publish_folder(staged, final)
         self._remove_old(progress)

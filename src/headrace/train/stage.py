@@ -1,5 +1,6 @@
 """One stage from its inputs to a published model: what the loop needs is put together here."""
 
+import math
 import shutil
 import statistics
 from dataclasses import dataclass
@@ -181,7 +182,8 @@ def _publish(stage: Stage, state: TrainState, loop: Loop) -> dict[str, Any]:
         "numerics": loop.numerics.as_json(),
         **_typical(steps, "tokens_per_second"),
         **_typical(steps, "share_of_peak"),
-        **_typical(steps, "wait_seconds"),
+        "step_seconds": math.fsum(record["seconds"] for record in steps),
+        "wait_seconds": math.fsum(record["wait_seconds"] for record in steps),
     }
 
 

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from headrace.config import Config
-from headrace.store import Artefact, RunFolder, RunRecord, StepRecord, StepSpec, Workspace
+from headrace.store import RunFolder, RunRecord, StepRecord, StepSpec, Workspace
 
 NUM_STEPS = 400
 BATCH_TOKENS = 16_384
@@ -27,6 +27,16 @@ RULES = (
 )
 
 
+ENGLISH_SAMPLE = (
+    ", that a young lady of her disposition should be so well pleased with the attentions of a gentleman whom she had "
+    "seen but twice.\n\n“You are very good,” said Emma, “but I cannot think it will answer.”"
+)
+CHINESE_SAMPLE = "風吹落花滿庭前，\n獨坐江樓月未圓。\n故人一去無消息，\n夢裏還聞夜雨船。"
+DROPPED_TEXT = (
+    "It is a truth universally acknowledged,\nthat a single man in possession of a good fortune 必须有一位妻子。"
+)
+
+
 class Settings(Config):
     """Stands for the config of any step."""
 
@@ -37,16 +47,14 @@ class Settings(Config):
 class RunMaker:
     """Publishes the steps of a run one after the other, and keeps its record as a pipeline does."""
 
-    def __init__(self, runs: Path, name: str = "quickstart", recipe: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, runs: Path, name: str, recipe: Mapping[str, Any]) -> None:
         self.run = RunFolder(runs / name)
         self.run.path.mkdir(parents=True)
         versions = {"headrace": "0.1.0", "python": "3.12.4", "torch": "2.13.0+cpu"}
-        self._record = RunRecord(
-            name=name, recipe=dict(recipe or RECIPE), recipe_folder="/data/recipes", versions=versions
-        )
+        self._record = RunRecord(name=name, recipe=dict(recipe), recipe_folder="/data/recipes", versions=versions)
         self.run.write(self._record)
 
-    def publish(self, label: str, summary: Mapping[str, Any], files: Mapping[str, bytes]) -> Artefact:
+    def publish(self, label: str, summary: Mapping[str, Any], files: Mapping[str, bytes], *, step: str = "") -> None:
         """Adds a step with an artefact."""
 
         def build(workspace: Workspace) -> Mapping[str, Any]:
@@ -54,9 +62,8 @@ class RunMaker:
                 (workspace.output / name).write_bytes(data)
             return summary
 
-        artefact = self.run.store.ensure(StepSpec(label.split()[0], 1, Settings(step=label), {}), build)
+        artefact = self.run.store.ensure(StepSpec(step or label.split()[0], 1, Settings(step=label), {}), build)
         self.note(label, artefact.address)
-        return artefact
 
     def note(self, label: str, address: str) -> None:
         """Adds a step to the record only."""
@@ -64,11 +71,101 @@ class RunMaker:
         self._record = self._record.model_copy(update={"steps": steps})
         self.run.write(self._record)
 
+    def corpus(self, *, text: str = DROPPED_TEXT, source: str = "novels") -> None:
+        """The measured sources and the curated corpus, with an example of a dropped document."""
+        for name, (_, seen, _) in SOURCES.items():
+            self.publish(
+                f"measure {name}",
+                {"files": 3, "documents": seen, "files_without_checksum": 1},
+                {"scores-00000.parquet": b"s"},
+            )
+        example = {
+            "id": "5f" * 16,
+            "source": source,
+            "file": "data/novels/emma.txt.zst",
+            "offset": 48_213,
+            "reasons": ["gopher_short_doc", "gopher_below_alpha_threshold"],
+            "duplicate_of": "",
+            "text": text,
+            "scores": {"num_words": 23, "alpha_word_ratio": 0.7391304347826086},
+        }
+        scope: dict[str, list[str]] = {"languages": [], "except_languages": ["zh"]}
+        rules = [{"rule": rule, "name": name, **scope} for name, rule, *_ in RULES[:-1]]
+        self.publish(
+            "curate",
+            corpus_summary(source),
+            {
+                "examples.json": orjson.dumps(
+                    {"gopher_short_doc": [example, example], "duplicate": [{**example, "duplicate_of": "ab" * 16}]}
+                ),
+                "sources.json": orjson.dumps({"novels": {"measured": "measure-0", "rules": rules}}),
+                "ledger-00000.parquet": b"ledger" * 1000,
+                "train-00000.parquet": b"train" * 90_000,
+            },
+        )
+
+    def tokens(self, *, source: str = "novels", held_out: bool = True) -> None:
+        """The vocabulary and the token store."""
+        self.publish("vocabulary", {"tokens": 8192, "end_of_document": 0}, {"tokenizer.json": b"{}"})
+        splits = {"train": _split(0.98, source), "validation": _split(0.02, source) if held_out else NO_SPLIT}
+        index = struct.pack("<9sQBQQ", b"MMIDIDX\x00\x00", 1, 8, 1, 2)
+        self.publish(
+            "tokens", splits, {"train-00000.idx": index, "train-00000.bin": b"\x00" * 200_000, "train.rows.npy": b"0"}
+        )
+
+    def training(self, label: str = "train", num_steps: int = NUM_STEPS) -> None:
+        """A trained model."""
+        best_step = num_steps - 50 if num_steps > 50 else num_steps
+        summary = {
+            "parameters": 8_758_720,
+            "steps": num_steps,
+            "tokens": num_steps * BATCH_TOKENS,
+            "stopped_early": False,
+            "best_step": best_step,
+            "best_validation_loss": 3.2421,
+            "final_loss": 3.1,
+            "numerics": {"precision": "bf16", "compiled": True, "num_threads": 2, "peak_gflops": 918.4},
+            "tokens_per_second": 18_932.0,
+            "share_of_peak": 0.52,
+            "wait_seconds": 0.0004,
+            "processes": 1,
+            "peak_memory_bytes": 1_403_000_000,
+            "forecast_memory_bytes": 1_310_000_000,
+        }
+        lines = b"".join(orjson.dumps(record) + b"\n" for record in metric_records(num_steps))
+        files = {"metrics.jsonl": lines, "tokenizer.json": b"{}", "model.safetensors": b"w" * 700_000}
+        self.publish(label, summary, files, step="train")
+
+    def evaluation(self, *, prompt: str = "春", continuation: str = CHINESE_SAMPLE, source: str = "novels") -> None:
+        """Figures and samples."""
+        result = {
+            "overall": _figures(1.231, 24.71, 268),
+            "source": {
+                source: _figures(1.15, 22.9, 148),
+                "manual": _figures(1.42, 30.2, 45),
+                "poems": _figures(1.61, 88.1, 75),
+            },
+            "language": {"en": _figures(1.19, 24.0, 193), "zh": _figures(1.61, 88.1, 75)},
+        }
+        settings = {"seed": 7, "max_tokens": 80, "temperature": 0.8, "top_k": 50, "top_p": 0.95}
+        samples = [
+            {"prompt": "It is a truth universally acknowledged", "continuation": ENGLISH_SAMPLE, **settings},
+            {"prompt": prompt, "continuation": continuation, **settings},
+        ]
+        files = {
+            "evaluation.json": orjson.dumps(result),
+            "samples.json": orjson.dumps(samples),
+            "documents.parquet": b"d" * 4000,
+        }
+        self.publish("evaluate", result["overall"], files)
+
     def finish(self) -> RunFolder:
         self._record = self._record.model_copy(update={"finished": True})
         self.run.write(self._record)
         return self.run
 
+
+MakeRun = Callable[..., RunMaker]
 
 RECIPE: dict[str, Any] = {
     "name": "quickstart",
@@ -81,48 +178,6 @@ RECIPE: dict[str, Any] = {
     "model": {"preset": "tiny", "depth": 5, "width": 320},
     "train": [{"objective": "causal", "epochs": 4.0, "learning_rate": 0.002}],
 }
-
-ENGLISH_SAMPLE = (
-    ", that a young lady of her disposition should be so well pleased with the attentions of a gentleman whom she had "
-    "seen but twice.\n\n“You are very good,” said Emma, “but I cannot think it will answer.”"
-)
-CHINESE_SAMPLE = "風吹落花滿庭前，\n獨坐江樓月未圓。\n故人一去無消息，\n夢裏還聞夜雨船。"
-DROPPED_TEXT = (
-    "It is a truth universally acknowledged,\nthat a single man in possession of a good fortune 必须有一位妻子。"
-)
-
-
-def publish_corpus(maker: RunMaker, *, text: str = DROPPED_TEXT, source: str = "novels") -> None:
-    """The measured sources and the curated corpus; `text` and `source` appear in an example of a dropped document."""
-    for name, (_, seen, _) in SOURCES.items():
-        maker.publish(
-            f"measure {name}",
-            {"files": 3, "documents": seen, "files_without_checksum": 1},
-            {"scores-00000.parquet": b"s"},
-        )
-    example = {
-        "id": "5f" * 16,
-        "source": source,
-        "file": "data/novels/emma.txt.zst",
-        "offset": 48_213,
-        "reasons": ["gopher_short_doc", "gopher_below_alpha_threshold"],
-        "duplicate_of": "",
-        "text": text,
-        "scores": {"num_words": 23, "alpha_word_ratio": 0.7391304347826086},
-    }
-    rules = [{"rule": rule, "name": name, "languages": [], "except_languages": ["zh"]} for name, rule, *_ in RULES[:-1]]
-    maker.publish(
-        "curate",
-        corpus_summary(source),
-        {
-            "examples.json": orjson.dumps(
-                {"gopher_short_doc": [example, example], "duplicate": [{**example, "duplicate_of": "ab" * 16}]}
-            ),
-            "sources.json": orjson.dumps({"novels": {"measured": "measure-0", "rules": rules}}),
-            "ledger-00000.parquet": b"ledger" * 1000,
-            "train-00000.parquet": b"train" * 90_000,
-        },
-    )
 
 
 def corpus_summary(source: str = "novels") -> dict[str, Any]:
@@ -158,14 +213,7 @@ def _kept(seen: int, kept: int) -> dict[str, int]:
     }
 
 
-def publish_tokens(maker: RunMaker, *, source: str = "novels") -> None:
-    """The vocabulary and the token store."""
-    maker.publish("vocabulary", {"tokens": 8192, "end_of_document": 0}, {"tokenizer.json": b"{}"})
-    splits = {"train": _split(0.98, source), "validation": _split(0.02, source)}
-    index = struct.pack("<9sQBQQ", b"MMIDIDX\x00\x00", 1, 8, 1, 2)
-    maker.publish(
-        "tokens", splits, {"train-00000.idx": index, "train-00000.bin": b"\x00" * 200_000, "train.rows.npy": b"0"}
-    )
+NO_SPLIT = {"documents": 0, "tokens": 0, "rows": 0, "fill": 0.0}
 
 
 def _split(share: float, source: str) -> dict[str, Any]:
@@ -213,57 +261,6 @@ def metric_records(num_steps: int = NUM_STEPS) -> list[dict[str, Any]]:
     return records
 
 
-def publish_training(maker: RunMaker, label: str = "train", num_steps: int = NUM_STEPS) -> None:
-    """A trained model."""
-    best_step = num_steps - 50 if num_steps > 50 else num_steps
-    summary = {
-        "parameters": 8_758_720,
-        "steps": num_steps,
-        "tokens": num_steps * BATCH_TOKENS,
-        "stopped_early": False,
-        "best_step": best_step,
-        "best_validation_loss": 3.2421,
-        "final_loss": 3.1,
-        "numerics": {"precision": "bf16", "compiled": True, "num_threads": 2, "peak_gflops": 918.4},
-        "tokens_per_second": 18_932.0,
-        "share_of_peak": 0.52,
-        "wait_seconds": 0.0004,
-        "processes": 1,
-        "peak_memory_bytes": 1_403_000_000,
-        "forecast_memory_bytes": 1_310_000_000,
-    }
-    lines = b"".join(orjson.dumps(record) + b"\n" for record in metric_records(num_steps))
-    maker.publish(
-        label, summary, {"metrics.jsonl": lines, "tokenizer.json": b"{}", "model.safetensors": b"w" * 700_000}
-    )
-
-
-def publish_evaluation(
-    maker: RunMaker, *, prompt: str = "春", continuation: str = CHINESE_SAMPLE, source: str = "novels"
-) -> None:
-    """Figures and samples."""
-    result = {
-        "overall": _figures(1.231, 24.71, 268),
-        "source": {
-            source: _figures(1.15, 22.9, 148),
-            "manual": _figures(1.42, 30.2, 45),
-            "poems": _figures(1.61, 88.1, 75),
-        },
-        "language": {"en": _figures(1.19, 24.0, 193), "zh": _figures(1.61, 88.1, 75)},
-    }
-    settings = {"seed": 7, "max_tokens": 80, "temperature": 0.8, "top_k": 50, "top_p": 0.95}
-    samples = [
-        {"prompt": "It is a truth universally acknowledged", "continuation": ENGLISH_SAMPLE, **settings},
-        {"prompt": prompt, "continuation": continuation, **settings},
-    ]
-    files = {
-        "evaluation.json": orjson.dumps(result),
-        "samples.json": orjson.dumps(samples),
-        "documents.parquet": b"d" * 4000,
-    }
-    maker.publish("evaluate", result["overall"], files)
-
-
 def _figures(bits_per_byte: float, perplexity: float, documents: int) -> dict[str, float]:
     return {
         "bits_per_byte": bits_per_byte,
@@ -276,16 +273,26 @@ def _figures(bits_per_byte: float, perplexity: float, documents: int) -> dict[st
 
 
 @pytest.fixture
-def maker(tmp_path: Path) -> RunMaker:
+def make_run(tmp_path: Path) -> MakeRun:
+    """Begins a run; keywords replace parts of its recipe."""
+
+    def make(folder: str = "quickstart", **recipe: Any) -> RunMaker:
+        return RunMaker(tmp_path / "runs", folder, {**RECIPE, **recipe})
+
+    return make
+
+
+@pytest.fixture
+def maker(make_run: MakeRun) -> RunMaker:
     """A run that has not begun."""
-    return RunMaker(tmp_path / "runs")
+    return make_run()
 
 
 @pytest.fixture
 def finished_run(maker: RunMaker) -> RunFolder:
     """A run with every step."""
-    publish_corpus(maker)
-    publish_tokens(maker)
-    publish_training(maker)
-    publish_evaluation(maker)
+    maker.corpus()
+    maker.tokens()
+    maker.training()
+    maker.evaluation()
     return maker.finish()

@@ -1,0 +1,94 @@
+"""kill -9 in every stage: the run continues, and ends with the bytes of an undisturbed one."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import HEADRACE, Headrace, content, environment
+
+STEPS = ("measure", "curate", "vocabulary", "tokens", "train", "evaluate")
+DEADLINE_SECONDS = 120
+
+
+def start(project: Path, runs: Path) -> subprocess.Popen[bytes]:
+    command = [*HEADRACE, "run", str(project / "small.yaml"), "--runs", str(runs), "--workers", "2"]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(), start_new_session=True
+    )
+
+
+def kill_during(step: str, process: subprocess.Popen[bytes], runs: Path, *, delay_seconds: float) -> None:
+    """Waits until the step is being built, a little longer, then kills the process alone: no child is told."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not list((runs / "store" / ".work").glob(f"{step}-*")) and process.poll() is None:
+        assert time.monotonic() < deadline, f"{step} was never begun"
+        time.sleep(0.001)
+    time.sleep(delay_seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def orphans(runs: Path) -> list[psutil.Process]:
+    """Processes of ours that work below `runs` or have lost the parent they were started by."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "ppid"]):
+        words = " ".join(process.info["cmdline"] or ())
+        if str(runs) in words or (process.info["ppid"] == 1 and "multiprocessing" in words and "spawn_main" in words):
+            found.append(process)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_run_killed_once_in_each_stage_ends_with_the_same_bytes(
+    seed: int, project: Path, finished: Path, headrace: Headrace, tmp_path: Path
+) -> None:
+    choose = random.Random(seed)
+    for step in STEPS:
+        delay = choose.uniform(0, 1.5 if step == "train" else 0.1)
+        kill_during(step, start(project, tmp_path), tmp_path, delay_seconds=delay)
+        visible = [path.name for path in (tmp_path / "store").glob("[!.]*")]
+        assert all((tmp_path / "store" / name / "manifest.json").exists() for name in visible)
+    done = headrace("run", project / "small.yaml", "--runs", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    for step in STEPS:
+        assert content(tmp_path, "small", step) == content(finished, "small", step), step
+    assert headrace("check", tmp_path / "small").returncode == 0
+    assert not list((tmp_path / "store" / ".work").iterdir())
+
+
+@pytest.mark.slow
+def test_a_training_killed_again_and_again_ends_with_the_same_bytes(
+    project: Path, finished: Path, headrace: Headrace, tmp_path: Path
+) -> None:
+    choose = random.Random(3)
+    for _ in range(5):
+        kill_during("train", start(project, tmp_path), tmp_path, delay_seconds=choose.uniform(1.0, 3.5))
+    done = headrace("run", project / "small.yaml", "--runs", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert content(tmp_path, "small", "train") == content(finished, "small", "train")
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_two_processes_leaves_nobody_behind(project: Path, tmp_path: Path, headrace: Headrace) -> None:
+    command = [*HEADRACE, "run", str(project / "small.yaml"), "--runs", str(tmp_path), "--processes", "2"]
+    command += ["--set", "train.epochs=50"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not list((tmp_path / "store" / ".work").glob("train-*/kept/checkpoints/step-*")):
+        assert time.monotonic() < deadline, "training never wrote a checkpoint"
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20
+    while orphans(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert orphans(tmp_path) == []
