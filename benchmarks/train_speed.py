@@ -129,7 +129,9 @@ def trainer_steps(folder: Path, rows: torch.Tensor, *, bf16: bool) -> list[tuple
             lr_scheduler_type="constant", weight_decay=0.0, logging_steps=1, save_strategy="no", report_to=[],
             use_cpu=True, disable_tqdm=True, max_grad_norm=1.0, train_sampling_strategy="sequential",
         )  # fmt: skip
-        trainer = Trainer(AutoModelForCausalLM.from_pretrained(folder), arguments, train_dataset=dataset, callbacks=[clock])
+        trainer = Trainer(
+            AutoModelForCausalLM.from_pretrained(folder), arguments, train_dataset=dataset, callbacks=[clock]
+        )
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return [(end - start, loss) for start, end, loss in zip(clock.starts, clock.ends, losses, strict=True)]

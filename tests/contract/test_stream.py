@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from small_road import END, ROW_TOKENS, MakeRoad, Road
 
-from headrace.tokens import IGNORED, Batch, BatchStream, TokenStore, read_ahead
+from headrace.tokens import IGNORED, Batch, BatchStream, TokenStore
 from headrace.tokens.config import VocabularyConfig
-from headrace.tokens.stream import PADDING_DOCUMENT
+from headrace.tokens.stream import PADDING_DOCUMENT, read_ahead
 
 BATCH_ROWS = 8
 

@@ -85,7 +85,15 @@ def test_a_request_that_cannot_be_carried_out_is_one_sentence_and_exit_code_two(
 
 
 def test_damaged_records_cost_themselves_only(headrace: Headrace, tmp_path: Path) -> None:
-    bad = [b'{"text": "cut', b"[1, 2]", b'{"text": 5}', b'{"text": null}', b'{"title": "no text"}', b'{"text": ""}', b'{"text": "\xff"}']
+    bad = [
+        b'{"text": "cut',
+        b"[1, 2]",
+        b'{"text": 5}',
+        b'{"text": null}',
+        b'{"title": "no text"}',
+        b'{"text": ""}',
+        b'{"text": "\xff"}',
+    ]
     lines = LINES.splitlines()
     for number, line in enumerate(bad):
         lines.insert(7 * number, line)

@@ -13,7 +13,9 @@ import headrace as hr
 STEPS = ("measure", "curate", "vocabulary", "tokens", "train", "evaluate")
 
 
-def test_the_run_prints_figures_samples_and_where_the_report_is(project: Path, finished: Path, headrace: Headrace) -> None:
+def test_the_run_prints_figures_samples_and_where_the_report_is(
+    project: Path, finished: Path, headrace: Headrace
+) -> None:
     again = headrace("run", project / "small.yaml", "--runs", finished)
 
     assert again.returncode == 0

@@ -170,7 +170,7 @@ def _describe_run(run: "RunFolder") -> dict[str, Any]:
         "name": record.name,
         "path": str(run.path),
         "state": "finished" if record.finished else "unfinished",
-        "documents": summaries.get("curate", {}).get("documents_kept"),
+        "documents": summaries.get("curate", {}).get("kept"),
         "tokens": summaries.get("tokens", {}).get("train", {}).get("tokens"),
         "parameters": summaries.get("train", {}).get("parameters"),
         "bits_per_byte": summaries.get("evaluate", {}).get("bits_per_byte"),

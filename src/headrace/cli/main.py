@@ -53,7 +53,7 @@ def main() -> None:
         leave("stopped. Run the same command again to continue.", 130)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            leave("the disk is full. What was finished is kept: free some space (`headrace gc` helps) and run again.", 1)
+            leave("the disk is full. What was finished is kept: free some space (see `headrace gc`) and run again.", 1)
         if error.errno not in PATH_ERRORS:
             raise
         leave(f"{error.filename}: {error.strerror}. Give another place, or change who may write there.", 2)

@@ -87,8 +87,8 @@ def training_line(summary: dict[str, Any]) -> str:
     numerics, waited = summary["numerics"], summary["wait_seconds"]
     return (
         f"Training: {summary['tokens']:,} tokens at {summary['tokens_per_second']:,.0f} tokens/s, "
-        f"{summary['share_of_peak']:.0%} of the {numerics['peak_gflops']:,.0f} GFLOP/s measured for {numerics['precision']} "
-        f"products; waited {waited:.2f} s for data ({waited / summary['step_seconds']:.1%})"
+        f"{summary['share_of_peak']:.0%} of the {numerics['peak_gflops']:,.0f} GFLOP/s measured for "
+        f"{numerics['precision']} products; waited {waited:.2f} s for data ({waited / summary['step_seconds']:.1%})"
     )
 
 

@@ -1,10 +1,7 @@
 """What torchrun starts: one process of a training job. `python -m headrace.cli.worker JOB.json`."""
 
 import os
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
 
 import orjson
@@ -12,10 +9,9 @@ import orjson
 from headrace.cli.main import leave
 from headrace.cli.progress import show
 from headrace.errors import HeadraceError
+from headrace.parallel.parent import end_with_parent
 from headrace.pipeline.training import TrainingJob, record_training, take_part
 from headrace.store import write_file
-
-PARENT_CHECK_SECONDS = 0.5
 
 
 def main() -> None:
@@ -33,18 +29,6 @@ def main() -> None:
         if os.environ.get("RANK", "0") == "0":
             leave(str(error), error.exit_code)
         sys.exit(error.exit_code)
-
-
-def end_with_parent() -> None:
-    """Kills this process when the one that started it is gone, so a killed run leaves nobody behind."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_CHECK_SECONDS)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Share = Annotated[float, BeforeValidator(parse_share)]
+Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=float | str)]
 Curation = Annotated[tuple[str | Rule, ...], Field(strict=False)]
 
 
@@ -41,7 +41,11 @@ class SourceConfig(Config):
     name: str = Field(pattern=r"^\w[\w.-]*$")
     """Name of the source in every table and report."""
 
-    path: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(strict=False, min_length=1)]
+    path: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...]),
+        Field(strict=False, min_length=1),
+    ]
     """Files, folders or globs (`**` included), relative to the recipe's folder. A folder: all text files below it."""
 
     format: Format | None = None

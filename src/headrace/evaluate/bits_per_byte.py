@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from headrace.models.hugging_face import load_decoder
 from headrace.models.machine import use_machine_well
 from headrace.objectives import token_losses
-from headrace.tokens import Lineage, TokenStore
+from headrace.tokens import TokenStore
+from headrace.tokens.store import Lineage
 from headrace.tokens.stream import PADDING_DOCUMENT, gather_rows
 from headrace.tokens.vocabulary import end_token, load_vocabulary
 from headrace.trace import progress

@@ -37,5 +37,7 @@ class EvaluateConfig(Config):
             return given
         settings: dict[str, Any] = {}
         for entry in given:
+            if not isinstance(entry, str | dict):
+                raise ValueError(f"got {entry!r} in the list, wanted a name or a name with settings")
             settings |= {entry: {}} if isinstance(entry, str) else entry
         return settings

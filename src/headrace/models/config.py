@@ -42,9 +42,8 @@ class ModelConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            sizes = PRESETS.get(given.get("preset") or "", {})
-            return {**sizes, **given}
+        if isinstance(given, dict) and isinstance(given.get("preset"), str):
+            return {**PRESETS.get(given["preset"], {}), **given}
         return given
 
     @model_validator(mode="after")

@@ -86,19 +86,27 @@ def load_decoder(folder: Path) -> Decoder:
     try:
         decoder = Decoder(_config_from_foreign(foreign, folder), foreign["vocab_size"])
     except (KeyError, TypeError, ValidationError) as error:
-        raise InputError(f"{folder / 'config.json'}: not a usable Llama or Qwen 3 config ({error!r}).") from error
+        reason = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": repr(error)}
+        detail = " ".join(map(str, [*reason["loc"], reason["msg"]]))
+        raise InputError(f"{folder / 'config.json'}: not a usable Llama or Qwen 3 config ({detail}).") from error
     path = folder / "model.safetensors"
     try:
         tensors = load_file(path)
-        with torch.no_grad():
-            for name, parameter in decoder.named_parameters():
-                parameter.copy_(torch.cat([tensors.pop(n) for n in _foreign_names(name)]))
+        for name, parameter in decoder.named_parameters():
+            _fill(parameter, torch.cat([tensors.pop(n) for n in _foreign_names(name)]))
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise InputError(f"{path}: not the weights that config.json describes ({error}).") from error
     tensors.pop("lm_head.weight", None)
     if tensors:
         raise InputError(f"{path}: tensors this model has no place for: {', '.join(sorted(tensors)[:3])}.")
     return decoder
+
+
+@torch.no_grad()
+def _fill(parameter: Tensor, tensor: Tensor) -> None:
+    if tensor.shape != parameter.shape:  # copy_ would stretch what it can
+        raise RuntimeError(f"a tensor of shape {tuple(tensor.shape)}, wanted {tuple(parameter.shape)}")
+    parameter.copy_(tensor)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def launch(module: str, arguments: Sequence[str], *, num_processes: int) -> None
     Raises RunError if the group ends with an error; its own output has said which and why. If this process ends, so
     does the group: the agent is told to stop on Ctrl-C, and each worker watches its parent.
     """
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={num_processes}", "--nnodes=1"]
+    command = [sys.executable, "-m", "headrace.parallel.agent", f"--nproc-per-node={num_processes}", "--nnodes=1"]
     command += [
         "--rdzv-backend=c10d",
         "--rdzv-endpoint=127.0.0.1:0",

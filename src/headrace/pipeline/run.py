@@ -12,7 +12,6 @@ from pathlib import Path
 from headrace.corpus.discover import RawFile, find_files
 from headrace.corpus.rules import check_rules
 from headrace.corpus.workers import Workers
-from headrace.diagnose import check_corpus_disk
 from headrace.errors import RecipeError
 from headrace.pipeline import steps
 from headrace.pipeline.result import Run
@@ -98,7 +97,6 @@ class _Road:
         with Workers(num_workers) as workers:
             for source in corpus.sources:
                 with self._step(f"measure {source.name}") as done:
-                    check_corpus_disk([file.path for file in files[source.name]], self._run.path)
                     measured[source.name] = done(
                         steps.measure(source, corpus, files=files[source.name], store=self._store, workers=workers)
                     )

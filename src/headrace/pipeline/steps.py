@@ -13,9 +13,10 @@ from headrace.corpus.curate import CURATE_VERSION, curate
 from headrace.corpus.discover import RawFile
 from headrace.corpus.measure import MEASURE_VERSION, measure_source
 from headrace.corpus.workers import Workers
+from headrace.diagnose import check_corpus_disk
 from headrace.evaluate.config import EvaluateConfig
 from headrace.store import Artefact, StepSpec, Store, Workspace
-from headrace.store.fingerprint import digest_file, fingerprint_files
+from headrace.store.fingerprint import digest_file, fingerprint_files, unread_files
 from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, build_vocabulary, encode_corpus
 from headrace.tokens.config import VocabularyConfig
 
@@ -31,15 +32,21 @@ class MeasureSettings(Config):
 
 
 class CurateSettings(Config):
+    """What the curated documents depend on, besides the measured ones."""
+
     corpus: CorpusConfig
     seed: int
 
 
 class EncodeSettings(Config):
+    """What the token store depends on, besides corpus and vocabulary."""
+
     row_tokens: int
 
 
 class EvaluateSettings(Config):
+    """What an evaluation depends on, besides model and tokens."""
+
     evaluate: EvaluateConfig
     seed: int
 
@@ -53,18 +60,23 @@ def measure(
         normalize=corpus.normalize,
         quarantine_limit=corpus.quarantine_limit,
     )
-    spec = StepSpec("measure", MEASURE_VERSION, settings, {"files": _digest_all(files, store)})
-    return store.ensure(
-        spec,
-        lambda workspace: measure_source(
+    paths, memory = [file.path for file in files], store.root / ".fingerprints.json"
+    check_corpus_disk(unread_files(paths, memory=memory), store.root)  # before hours are spent on reading them
+    digests = fingerprint_files(paths, memory=memory)
+    spec = StepSpec("measure", MEASURE_VERSION, settings, {"files": _digest_all(files, digests)})
+
+    def build(workspace: Workspace) -> Mapping[str, object]:
+        check_corpus_disk(paths, store.root)
+        return measure_source(
             source,
             normalize=corpus.normalize,
             files=files,
             workspace=workspace,
             workers=workers,
             quarantine_limit=corpus.quarantine_limit,
-        ),
-    )
+        )
+
+    return store.ensure(spec, build)
 
 
 def curate_corpus(
@@ -116,9 +128,8 @@ def evaluate(config: EvaluateConfig, *, model: Artefact, tokens: Artefact, seed:
     return store.ensure(spec, build)
 
 
-def _digest_all(files: Sequence[RawFile], store: Store) -> str:
+def _digest_all(files: Sequence[RawFile], digests: Sequence[str]) -> str:
     """One digest for the names and bytes of all files of a source."""
-    digests = fingerprint_files([file.path for file in files], memory=store.root / ".fingerprints.json")
     pairs = [[file.name, digest] for file, digest in zip(files, digests, strict=True)]
     return hashlib.sha256(orjson.dumps(pairs)).hexdigest()[:32]
 

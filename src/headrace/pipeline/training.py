@@ -80,7 +80,7 @@ def train(
             initial=str(initial.path.absolute()) if initial else None,
             kept=str(workspace.kept.absolute()),
             output=str(workspace.output.absolute()),
-            num_threads=max(1, len(os.sched_getaffinity(0)) // num_processes),
+            num_threads=max(1, _threads_here() // num_processes),
         )
         summary = _carry_out(job, num_processes, listeners)
         return {**summary, "processes": num_processes, "forecast_memory_bytes": forecast_bytes}
@@ -143,6 +143,11 @@ def _check(settings: TrainSettings, tokens: Artefact, vocabulary: Artefact, *, n
         num_processes=num_processes,
         folder=store.root,
     )
+
+
+def _threads_here() -> int:
+    """Threads that this machine gives us: those of OMP_NUM_THREADS where it is set, else one per core."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
 
 
 def _peak_memory_bytes() -> int:

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, field_validator, model_validator
 
 from headrace.config import Config
 from headrace.corpus.config import CorpusConfig
 from headrace.evaluate.config import EvaluateConfig
 from headrace.models.config import ModelConfig
+from headrace.store.run_folder import STORE_NAME
 from headrace.tokens.config import TokensConfig
 from headrace.train.config import StageConfig
 
@@ -29,10 +30,21 @@ class Recipe(Config):
     """How text becomes rows of tokens. Left out: the run ends with a curated corpus, unless `train` is written."""
     model: ModelConfig | None = None
     """What is trained. Left out: preset `tiny`."""
-    train: Annotated[tuple[StageConfig, ...], Field(strict=False), BeforeValidator(_as_stages, json_schema_input_type=StageConfig | tuple[StageConfig, ...])] = ()
+    train: Annotated[
+        tuple[StageConfig, ...],
+        Field(strict=False),
+        BeforeValidator(_as_stages, json_schema_input_type=StageConfig | tuple[StageConfig, ...]),
+    ] = ()
     """Training stages, each going on from the model of the one before. A single stage may be written without a list."""
     evaluate: EvaluateConfig | None = None
     """What is measured after training."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if name == STORE_NAME:
+            raise ValueError(f"`{STORE_NAME}` is the folder of all runs' artefacts; choose another name")
+        return name
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:

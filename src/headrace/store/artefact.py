@@ -42,6 +42,19 @@ class Manifest(Config):
     """Wall time of the build, all its sessions added up."""
     created: str
     """UTC, ISO 8601."""
+    digest: str = ""
+    """SHA-256 of all of the above as JSON: what vouches for the manifest itself."""
+
+    def sealed(self) -> "Manifest":
+        """The same with its digest filled in."""
+        return self.model_copy(update={"digest": self._digest_now()})
+
+    def is_intact(self) -> bool:
+        """Whether everything is as it was when the manifest was sealed."""
+        return self.digest == self._digest_now()
+
+    def _digest_now(self) -> str:
+        return hashlib.sha256(self.model_dump_json(exclude={"digest"}).encode()).hexdigest()
 
 
 def hash_file(path: Path) -> str:
@@ -69,9 +82,12 @@ class Artefact:
     def manifest(self) -> Manifest:
         """The manifest. Raises StoreError if it is missing or not one."""
         try:
-            return Manifest.model_validate_json((self.path / MANIFEST).read_bytes())
+            manifest = Manifest.model_validate_json((self.path / MANIFEST).read_bytes())
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.path / MANIFEST}: missing, or not a whole manifest. {REMEDY}") from error
+        if not manifest.is_intact():
+            raise StoreError(f"{self.path / MANIFEST}: it does not agree with its own digest. {REMEDY}")
+        return manifest
 
     @property
     def address(self) -> str:

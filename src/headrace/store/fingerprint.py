@@ -32,16 +32,25 @@ def fingerprint_files(paths: Sequence[Path], *, memory: Path) -> list[str]:
 
     Not thread safe towards other writers of `memory`: the last one wins, which costs a re-read and nothing else.
     """
-    known: dict[str, list[int | str]] = orjson.loads(memory.read_bytes()) if memory.exists() else {}
-    stamps = {path: _stamp(path) for path in paths}
-    stale = [path for path in paths if known.get(os.path.abspath(path), [None])[:-1] != stamps[path]]
+    known, unread = _remembered(memory), unread_files(paths, memory=memory)
+    stamps = [_stamp(path) for path in unread]  # before reading: a file that changes meanwhile is read again next time
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for path, digest in zip(stale, pool.map(digest_file, stale), strict=True):
-            known[os.path.abspath(path)] = [*stamps[path], digest]
-    if stale:
+        for path, stamp, digest in zip(unread, stamps, pool.map(digest_file, unread), strict=True):
+            known[os.path.abspath(path)] = [*stamp, digest]
+    if unread:
         memory.parent.mkdir(parents=True, exist_ok=True)
         write_file(memory, orjson.dumps(known))
     return [str(known[os.path.abspath(path)][-1]) for path in paths]
+
+
+def unread_files(paths: Sequence[Path], *, memory: Path) -> list[Path]:
+    """The paths that `fingerprint_files` would have to read."""
+    known = _remembered(memory)
+    return [path for path in paths if known.get(os.path.abspath(path), [None])[:-1] != _stamp(path)]
+
+
+def _remembered(memory: Path) -> dict[str, list[int | str]]:
+    return orjson.loads(memory.read_bytes()) if memory.exists() else {}
 
 
 def _stamp(path: Path) -> list[int | str]:

@@ -105,7 +105,7 @@ class Store:
             seconds=round(clock.total_seconds, 3),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        write_file(workspace.output / MANIFEST, manifest.model_dump_json(indent=1).encode())
+        write_file(workspace.output / MANIFEST, manifest.sealed().model_dump_json(indent=1).encode())
         publish_folder(workspace.output, self.root / spec.address)
         remove_folder(work)
         event("artefact", address=spec.address, built=True)

@@ -8,9 +8,8 @@ in a batch depends on rank count, threads or restarts. No torch here: batches ar
 
 from headrace.tokens.config import TokensConfig
 from headrace.tokens.encode import ENCODE_VERSION, encode_corpus
-from headrace.tokens.packing import PackingPlan
-from headrace.tokens.store import Lineage, TokenStore
-from headrace.tokens.stream import IGNORED, Batch, BatchStream, read_ahead
+from headrace.tokens.store import TokenStore
+from headrace.tokens.stream import IGNORED, Batch, BatchStream
 from headrace.tokens.vocabulary import VOCABULARY_VERSION, build_vocabulary, load_vocabulary
 
 __all__ = [
@@ -19,12 +18,9 @@ __all__ = [
     "VOCABULARY_VERSION",
     "Batch",
     "BatchStream",
-    "Lineage",
-    "PackingPlan",
     "TokenStore",
     "TokensConfig",
     "build_vocabulary",
     "encode_corpus",
     "load_vocabulary",
-    "read_ahead",
 ]

@@ -16,7 +16,8 @@ from torch import Tensor
 from headrace.models.decoder import Decoder
 from headrace.objectives import causal_loss
 from headrace.parallel import Group
-from headrace.tokens import Batch, BatchStream, read_ahead
+from headrace.tokens import Batch, BatchStream
+from headrace.tokens.stream import read_ahead
 from headrace.trace import progress
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig

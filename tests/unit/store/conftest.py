@@ -30,7 +30,9 @@ def store(tmp_path: Path) -> Store:
 def spec() -> Spec:
     """A step given as keywords; those named as a setting are settings."""
 
-    def make(*, name: str = "step", version: int = 1, inputs: Mapping[str, str] | None = None, **settings: Any) -> StepSpec:
+    def make(
+        *, name: str = "step", version: int = 1, inputs: Mapping[str, str] | None = None, **settings: Any
+    ) -> StepSpec:
         return StepSpec(name, version, Settings(**settings), inputs or {})
 
     return make

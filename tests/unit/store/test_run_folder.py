@@ -64,7 +64,10 @@ def test_runs_are_listed_by_name(tmp_path: Path) -> None:
 
 
 def test_artefacts_come_in_the_order_of_the_steps_and_by_kind(run: RunFolder, spec: Spec, build: Build) -> None:
-    made = [run.store.ensure(spec(name=name, size=size), build) for name, size in [("tokens", 1), ("train", 1), ("train", 2)]]
+    made = [
+        run.store.ensure(spec(name=name, size=size), build)
+        for name, size in [("tokens", 1), ("train", 1), ("train", 2)]
+    ]
     run.write(record(*(StepRecord(label="step", address=artefact.address) for artefact in made)))
 
     assert run.artefacts() == made

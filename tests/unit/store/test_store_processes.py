@@ -60,9 +60,9 @@ def test_a_lock_says_who_holds_it_and_is_free_when_its_holder_is_killed(tmp_path
     with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BusyError, match=r"run second: another headrace process.*\.lock.*another name") as caught:
-            with hold(path, what="run second", wait_seconds=0):
-                pass
+        message = r"run second: another headrace process.*\.lock.*another name"
+        with pytest.raises(BusyError, match=message) as caught, hold(path, what="run second", wait_seconds=0):
+            pass
         assert caught.value.exit_code == 2
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()

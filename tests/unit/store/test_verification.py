@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.errors import StoreError
@@ -28,13 +28,15 @@ def test_every_single_flipped_bit_is_noticed(name: str, artefact: Artefact) -> N
         flipped = bytearray(whole)
         flipped[index] ^= 1 << index % 8
         path.write_bytes(flipped)
-        assert artefact.problems() == [f"{path}: its SHA-256 is not the published one, so some of its bytes have changed."]
+        assert artefact.problems() == [
+            f"{path}: its SHA-256 is not the published one, so some of its bytes have changed."
+        ]
     path.write_bytes(whole)
     artefact.verify()
 
 
 @given(name=st.sampled_from(FILES), data=st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 def test_no_other_content_passes(name: str, data: bytes, artefact: Artefact) -> None:
     path = artefact.path / name
     whole = path.read_bytes()

@@ -30,14 +30,15 @@ def test_spans_nest_and_tell_their_time(tmp_path: Path) -> None:
 
 def test_a_span_that_ends_with_an_error_says_which_and_lets_it_pass(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
-    with pytest.raises(ZeroDivisionError), recording(path), span("outer"):
-        with span("fine"):
-            pass
+    with pytest.raises(ZeroDivisionError), recording(path), span("outer"), span("inner"):
         1 / 0  # noqa: B018
+    with recording(path), span("fine"):
+        pass
 
     assert [(record["name"], record.get("error")) for record in read_records(path)] == [
-        ("fine", None),
+        ("inner", "ZeroDivisionError"),
         ("outer", "ZeroDivisionError"),
+        ("fine", None),
     ]
 
 

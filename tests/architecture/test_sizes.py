@@ -1,0 +1,91 @@
+"""Files and functions fit into a head; everything public says what it gives."""
+
+import ast
+import re
+
+import pytest
+from source_tree import MODULES, Function, Module, functions_of
+
+MOST_LINES_OF_A_FILE = 500
+MOST_LINES_OF_A_FUNCTION = 60
+MOST_PARAMETERS = 8
+MOST_POSITIONAL = 3
+MOST_POSITIONAL_WITHIN_A_MODULE = 4
+MOST_EXPORTS = 10
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_files_and_functions_are_short(module: Module) -> None:
+    long = [function for function in functions_of(module) if function.num_lines > MOST_LINES_OF_A_FUNCTION]
+
+    assert len(module.lines) <= MOST_LINES_OF_A_FILE
+    assert list(map(str, long)) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_calls_can_be_read_without_looking_up_the_order_of_arguments(module: Module) -> None:
+    too_many = [
+        str(function)
+        for function in functions_of(module)
+        if len(function.parameters) > MOST_PARAMETERS or num_nameless(function) > most_nameless(function)
+    ]
+
+    assert too_many == []
+
+
+def num_nameless(function: Function) -> int:
+    """Arguments that a call may give without their names. Arrays are not counted: queries, keys, values."""
+    return sum(not is_array(argument) for argument in function.positional)
+
+
+def most_nameless(function: Function) -> int:
+    """Others set the order in what Python calls (`__exit__`), torch calls (`ctx`), or typer turns into options."""
+    is_set_by_others = (
+        re.fullmatch(r"__\w+__", function.node.name)
+        or function.module.name.startswith("headrace.cli.")
+        or any(argument.arg == "ctx" for argument in function.positional)
+    )
+    if is_set_by_others:
+        return MOST_PARAMETERS
+    return MOST_POSITIONAL_WITHIN_A_MODULE if function.node.name.startswith("_") else MOST_POSITIONAL
+
+
+def is_array(argument: ast.arg) -> bool:
+    """Whether a parameter has shape letters or the type of an array."""
+    annotation = ast.unparse(argument.annotation) if argument.annotation else ""
+    return bool(re.search(r"_[A-Z]+$", argument.arg)) or annotation.removesuffix(" | None") in ("Tensor", "np.ndarray")
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    named = [str(module) for module in MODULES if FORBIDDEN_NAMES & set(module.name.split("."))]
+
+    assert named == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_every_module_and_everything_public_in_it_says_what_it_gives(module: Module) -> None:
+    public = [
+        node
+        for node in module.tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+    assert ast.get_docstring(module.tree), f"{module} has no docstring"
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.is_package], ids=str)
+def test_a_package_exports_few_names_and_each_exists(module: Module) -> None:
+    exported = [
+        ast.literal_eval(node.value)
+        for node in module.tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    imported = [node for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom)]
+    defined = {alias.asname or alias.name for node in imported for alias in node.names}
+
+    assert len(exported) <= 1
+    for names in exported:
+        assert len(names) <= MOST_EXPORTS
+        assert set(names) <= defined

@@ -1,0 +1,61 @@
+"""One process of the group that `test_gradient_layout.py` starts. `python -m group_member FOLDER ROAD`.
+
+Writes what it saw to `FOLDER/seen-RANK.json`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from small_models import rough_decoder, small_config
+from small_road import Road
+from stages_of_layouts import LAYOUTS, stage_of
+
+from headrace.errors import DivergenceError
+from headrace.parallel import Group, join_group
+from headrace.store import Artefact, Store
+from headrace.train.optimizer import finish_gradient
+from headrace.train.stage import train_stage
+
+
+def main() -> None:
+    folder, root = Path(sys.argv[1]), Path(sys.argv[2])
+    names = json.loads((root / "road.json").read_text())
+    store = Store(root)
+    curated, vocabulary, tokens = (Artefact(root / names[step]) for step in ("curated", "vocabulary", "tokens"))
+    with join_group() as group:
+        seen = {"sums": add_up(group), "agreed": group.agree(40 + group.rank), "divergence": diverge(group)}
+        for name, settings in LAYOUTS.items():
+            stage = stage_of(Road(store, curated, vocabulary, tokens), folder / name, leads=group.leads, **settings)
+            train_stage(stage, group)
+    (folder / f"seen-{group.rank}.json").write_text(json.dumps(seen))
+
+
+def add_up(group: Group) -> list[list[float]]:
+    """Tensors of three shapes and two dtypes, different in every process, summed."""
+    generator = torch.Generator().manual_seed(group.rank)
+    tensors = [torch.randn(shape, generator=generator) for shape in ((3, 5), (7,), ())]
+    tensors.append(torch.randn(4, dtype=torch.float64, generator=generator))
+    group.add_up(tensors)
+    return [tensor.flatten().tolist() for tensor in tensors]
+
+
+def diverge(group: Group) -> str:
+    """What a process is told when one gradient of the last process is not a number."""
+    model = rough_decoder(small_config())
+    gradients = [torch.ones_like(parameter) for parameter in model.parameters()]
+    if group.rank == group.size - 1:
+        gradients[0][0, 0] = float("nan")
+    group.add_up(gradients)
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        parameter.grad = gradient
+    try:
+        finish_gradient(model.parameters(), num_targets=4, loss=1.0, largest_norm=1.0, step=3)
+    except DivergenceError as error:
+        return str(error)
+    return ""
+
+
+if __name__ == "__main__":
+    main()

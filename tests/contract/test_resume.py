@@ -1,0 +1,89 @@
+"""Wherever training is stopped, it ends as if it had not been."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_models import small_stage, train_and_listen, train_until
+from small_road import Road
+
+from headrace.train.config import CheckpointConfig, ValidationConfig
+from headrace.train.metrics import read_metrics
+from headrace.train.stage import Stage
+
+NUM_STEPS = 8
+# The held-out loss is watched after each step and falls each time, so each step is written down and waited for.
+SETTINGS: dict[str, Any] = {"validation": ValidationConfig(per_epoch=1_000), "warm_up": 0.0, "learning_rate": 3e-3}
+
+
+def result_of(stage: Stage) -> tuple[bytes, list[tuple[str, int, float]]]:
+    records = read_metrics(stage.workspace.output / "metrics.jsonl")
+    weights = (stage.workspace.output / "model.safetensors").read_bytes()
+    return weights, [(record["kind"], record["step"], record["loss"]) for record in records]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(road: Road, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[tuple[str, int, float]]]:
+    stage = small_stage(road, tmp_path_factory.mktemp("undisturbed"), **SETTINGS)
+    train_and_listen(stage)
+    weights, losses = result_of(stage)
+    assert [step for kind, step, _ in losses if kind == "train"] == list(range(1, NUM_STEPS + 1))
+    watched = [loss for kind, _, loss in losses if kind == "validation"]
+    assert watched == sorted(watched, reverse=True), "the tests below want a held-out loss that falls at each step"
+    return weights, losses
+
+
+@pytest.mark.parametrize("step", range(NUM_STEPS))
+def test_a_stage_stopped_after_any_step_ends_with_the_same_bits(
+    step: int, undisturbed: tuple[bytes, list[tuple[str, int, float]]], road: Road, tmp_path: Path
+) -> None:
+    train_until(small_stage(road, tmp_path, **SETTINGS), step=step + 1)
+
+    stage = small_stage(road, tmp_path, **SETTINGS)
+    _, told = train_and_listen(stage)
+
+    assert [record["step"] for record in told if record["name"] == "resumed"] == ([step] if step else [])
+    assert result_of(stage) == undisturbed
+
+
+def test_a_stage_stopped_again_and_again_ends_with_the_same_bits(
+    undisturbed: tuple[bytes, list[tuple[str, int, float]]], road: Road, tmp_path: Path
+) -> None:
+    for step in (1, 3, 3, 4, 8):
+        train_until(small_stage(road, tmp_path, **SETTINGS), step=step)
+    stage = small_stage(road, tmp_path, **SETTINGS)
+    train_and_listen(stage)
+
+    assert result_of(stage) == undisturbed
+
+
+def test_a_stage_stopped_while_it_watches_ends_with_the_same_bits(
+    undisturbed: tuple[bytes, list[tuple[str, int, float]]], road: Road, tmp_path: Path
+) -> None:
+    train_until(small_stage(road, tmp_path, **SETTINGS), event="validation_metrics", step=5)
+    stage = small_stage(road, tmp_path, **SETTINGS)
+    train_and_listen(stage)
+
+    assert result_of(stage) == undisturbed
+
+
+def test_when_state_is_written_down_changes_nothing(
+    undisturbed: tuple[bytes, list[tuple[str, int, float]]], road: Road, tmp_path: Path
+) -> None:
+    stage = small_stage(road, tmp_path, **SETTINGS, checkpoint=CheckpointConfig(every_seconds=3_600, keep=1))
+    train_and_listen(stage)
+
+    assert result_of(stage) == undisturbed
+
+
+def test_a_damaged_newest_checkpoint_costs_steps_and_no_bits(
+    undisturbed: tuple[bytes, list[tuple[str, int, float]]], road: Road, tmp_path: Path
+) -> None:
+    train_until(small_stage(road, tmp_path, **SETTINGS), step=6)
+    newest = sorted((tmp_path / "kept" / "checkpoints").iterdir())[-1]
+    (newest / "state.safetensors").write_bytes((newest / "state.safetensors").read_bytes()[:-7])
+
+    stage = small_stage(road, tmp_path, **SETTINGS)
+    train_and_listen(stage)
+
+    assert result_of(stage) == undisturbed
