@@ -3,10 +3,10 @@
     python benchmarks/train_speed.py --out docs/train_speed.json        # about 12 minutes on 2 cores
     python benchmarks/train_speed.py --contenders headrace,plain-bf16 --rounds 1
 
-Contenders: headrace; transformers' Llama with its own Trainer in bf16 and fp32 (needs `pip install accelerate`); the same
-Llama in a plain loop with bf16 autocast, eager and compiled. Each round runs each contender once in a process of its own.
-Printed: median tokens/s over the rounds (each the median over its steps), the share of the bf16 product peak measured in
-the same process, CPU seconds per step, and the loss after the last step, which must agree.
+Contenders: headrace; transformers' Llama with its own Trainer in bf16 and fp32 (needs `pip install accelerate`); the
+same Llama in a plain loop with bf16 autocast, eager and compiled. Each round runs each contender once in a process of
+its own. Printed: median tokens/s over the rounds (each the median over its steps), the share of the bf16 product peak
+measured in the same process, CPU seconds per step, and the loss over the last steps, which must agree.
 """
 
 import argparse
@@ -41,7 +41,7 @@ Step = Callable[[torch.Tensor], float]
 
 
 def make_rows(num_rows: int) -> torch.Tensor:
-    """(rows, ROW_TOKENS + 1) ids with something to learn: each token is likely to be followed by one of three others."""
+    """(rows, ROW_TOKENS + 1) ids with something to learn: each token is followed by one of three others."""
     random = np.random.default_rng(SEED)
     follower = random.integers(0, VOCABULARY, (VOCABULARY, 3))
     rows = np.empty((num_rows, ROW_TOKENS + 1), np.int64)

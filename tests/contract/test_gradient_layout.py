@@ -27,6 +27,8 @@ from headrace.train.stage import train_stage
 
 TOLERANCE = 1e-6
 
+pytestmark = pytest.mark.xdist_group("gradient layout")  # so that the two processes are started once
+
 
 @pytest.fixture(scope="module")
 def uneven(road: Road, make_road: MakeRoad) -> Road:

@@ -59,7 +59,8 @@ def write_corpus(folder: Path, *, num_documents: int = 120) -> None:
     (folder / "pages").mkdir()
     for number in range(8):
         text = " ".join(choose.choices(WORDS, k=90))
-        page = f"<html><head><title>Page {number}</title></head><body><nav>Home | Next</nav><main><p>{text}.</p></main></body></html>"
+        head, main = f"<head><title>Page {number}</title></head>", f"<main><p>{text}.</p></main>"
+        page = f"<html>{head}<body><nav>Home | Next</nav>{main}</body></html>"
         (folder / "pages" / f"{number}.html").write_text(page, encoding="utf-8")
 
 

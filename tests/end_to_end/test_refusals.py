@@ -12,6 +12,7 @@ import zstandard
 from conftest import RECIPE, WORDS, Headrace
 
 TEXTS = [f"{' '.join(WORDS[number % 7 :])} number {number}." for number in range(60)]
+HUGE_MODEL = {"width": 65_536, "heads": 512, "kv_heads": 512, "depth": 512, "feed_forward": 175_000}
 LINES = b"".join(orjson.dumps({"text": text}) + b"\n" for text in TEXTS)
 
 
@@ -59,7 +60,7 @@ def test_a_damaged_shard_is_named_and_nothing_of_it_is_published(damage, headrac
         ({"curate": [{"rule": "num_words >= 100000", "name": "too_short"}]}, "good.jsonl", "too_short"),
         ({"tokens": {"vocabulary": {"train": 50_000}}}, "good.jsonl", "supports only"),
         ({"tokens": {"vocabulary": {"train": 300}, "row_tokens": 65_536}}, "good.jsonl", "row_tokens"),
-        ({"model": {"width": 65_536, "heads": 512, "kv_heads": 512, "depth": 512, "feed_forward": 175_000}}, "good.jsonl", "of memory"),
+        ({"model": HUGE_MODEL}, "good.jsonl", "of memory"),
         ({"quarantine_limit": "5%"}, "bad.jsonl", "quarantine_limit"),
         ({"curate": [{"rule": "num_word >= 10", "name": "x"}]}, "good.jsonl", "num_words"),
     ],
