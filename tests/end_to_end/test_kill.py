@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import HEADRACE, Headrace, content, environment
+from small_project import HEADRACE, Headrace, content, environment
 
 STEPS = ("measure", "curate", "vocabulary", "tokens", "train", "evaluate")
 DEADLINE_SECONDS = 120

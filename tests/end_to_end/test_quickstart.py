@@ -4,7 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from conftest import Headrace
+from small_project import Headrace
 
 import headrace as hr
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 import zstandard
-from conftest import RECIPE, WORDS, Headrace
+from small_project import RECIPE, WORDS, Headrace
 
 TEXTS = [f"{' '.join(WORDS[number % 7 :])} number {number}." for number in range(60)]
 HUGE_MODEL = {"width": 65_536, "heads": 512, "kv_heads": 512, "depth": 512, "feed_forward": 175_000}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from conftest import Headrace, content
+from small_project import HEADRACE, Headrace, content, environment
 
 import headrace as hr
 
@@ -77,8 +77,6 @@ def test_the_same_seed_gives_the_same_text(finished: Path, headrace: Headrace) -
 
 
 def test_chat_answers_each_line_and_ends_with_the_input(finished: Path) -> None:
-    from conftest import HEADRACE, environment
-
     done = subprocess.run(
         [*HEADRACE, "chat", str(finished / "small"), "--max-tokens", "8"],
         input="the river\n\nthe wheel\n", capture_output=True, text=True, timeout=120, env=environment(), check=True,

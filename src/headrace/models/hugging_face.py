@@ -117,8 +117,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: no readable model config ({error}). Give a folder saved by headrace or transformers."
         ) from error
-    if config.get("model_type") not in ("llama", "qwen3"):
-        raise InputError(f"{path}: model_type is {config.get('model_type')!r}, wanted 'llama' or 'qwen3'.")
+    family = config.get("model_type") if isinstance(config, dict) else None
+    if family not in ("llama", "qwen3"):
+        raise InputError(f"{path}: model_type is {family!r}, wanted 'llama' or 'qwen3'.")
     return dict(config)
 
 

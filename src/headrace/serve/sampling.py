@@ -25,8 +25,8 @@ def draw(logits_V: Tensor, config: SamplingConfig, generator: torch.Generator) -
     if config.temperature == 0:
         return int(logits_V.argmax())
     count = min(config.top_k or len(logits_V), len(logits_V))
-    best_K, token_K = (logits_V.float() / config.temperature).topk(count)
-    probability_K = torch.softmax(best_K, dim=0)
+    best_K, token_K = logits_V.float().topk(count)
+    probability_K = torch.softmax((best_K - best_K[0]) / config.temperature, dim=0)  # never above 0: cannot overflow
     before_K = probability_K.cumsum(0) - probability_K
     probability_K = probability_K.masked_fill(before_K >= config.top_p, 0.0)
     return int(token_K[torch.multinomial(probability_K, 1, generator=generator)])
