@@ -7,6 +7,7 @@ is never ahead of its artefacts.
     run.py           the steps in order
     steps.py         one function per step: what determines it, and what builds it
     training.py      a training stage as a job that one process or several carry out
+    threads.py       how threads wait for each other
     result.py        a run as Python sees it
 """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from headrace.pipeline.threads import wait_asleep
 from headrace.store import RunFolder
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Run:
     @cached_property
     def model(self) -> "TextGenerator":
         """The trained model, loaded; `run.model.generate("It is")`. Raises InputError if the run trained none."""
+        wait_asleep()
         from headrace.serve import TextGenerator
 
         artefact = self.folder.artefact("train")

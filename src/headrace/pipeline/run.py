@@ -15,6 +15,7 @@ from headrace.corpus.workers import Workers
 from headrace.errors import RecipeError
 from headrace.pipeline import steps
 from headrace.pipeline.result import Run
+from headrace.pipeline.threads import wait_asleep
 from headrace.pipeline.training import TrainSettings, train
 from headrace.recipe import Recipe
 from headrace.report.html import build_report
@@ -52,6 +53,7 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
 
     Raises HeadraceError; everything finished until then is kept, and the same call continues from there.
     """
+    wait_asleep()
     run = RunFolder(options.runs / recipe.name)
     check_rules(recipe.corpus)
     if recipe.train and importlib.util.find_spec("torch") is None:
