@@ -9,6 +9,7 @@
         ├── StoreError                an artefact is missing or its bytes are not those that were published
         ├── BusyError                 somebody else works in this folder just now; exit code 2
         ├── WorkerError               a worker process died or raised
+        ├── StoppedError              somebody pressed Ctrl-C; exit code 130
         └── DivergenceError           a loss or gradient is not finite
 
 A message names the thing, what was given, what was wanted, and the remedy.
@@ -55,6 +56,12 @@ class BusyError(RunError):
 
 class WorkerError(RunError):
     """A worker process died or raised; the message names its unit of work."""
+
+
+class StoppedError(RunError):
+    """The user stopped the run; what was finished is kept."""
+
+    exit_code = 130
 
 
 class DivergenceError(RunError):

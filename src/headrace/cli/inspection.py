@@ -1,6 +1,7 @@
 """Commands that look at what is there: ls, show, why, report, check, gc."""
 
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headrace.cli.running import RunsOption, safe_text
-from headrace.errors import StoreError
+from headrace.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from headrace.corpus.why import Explanation
@@ -77,9 +78,18 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Say what became of a document, and why: every rule it failed, its scores, the twin it duplicates."""
-    from headrace.corpus.why import explain
+    from headrace.corpus.why import Explanation, explain
 
-    found = explain(_open(run).artefact("curate"), document)
+    folder = _open(run)
+    curated, found = folder.artefact("curate"), list[Explanation]()
+    try:
+        found = explain(curated, document)
+    except InputError as unknown:
+        name = _name_of(document, Path(folder.read().recipe_folder))
+        with suppress(InputError):
+            found = explain(curated, name)
+        if not found:
+            raise unknown from None
     if as_json:
         _print_json([asdict(explanation) for explanation in found])
         return
@@ -156,6 +166,16 @@ def _remove(store: "Store", paths: list[Path], *, dry_run: bool) -> list[dict[st
     return removed
 
 
+def _name_of(document: str, recipe_folder: Path) -> str:
+    """What the ledger calls a raw file that is given by a path from here; anything else as it is."""
+    path, colon, offset = document.rpartition(":")
+    if not (colon and offset.isdecimal()):
+        path, colon, offset = document, "", ""
+    if not Path(path).is_file():
+        return document
+    return Path(os.path.relpath(path, recipe_folder)).as_posix() + colon + offset
+
+
 def _open(run: Path) -> "RunFolder":
     from headrace.store import RunFolder
 
@@ -205,10 +225,11 @@ def _describe_step(label: str, address: str, folder: "RunFolder") -> dict[str, A
 
 def _describe_document(found: "Explanation") -> str:
     fate = f"kept, in {found.split}" if found.kept else "dropped"
+    file = safe_text(found.file).replace("\n", "\N{SYMBOL FOR NEWLINE}")
     lines = [
         f"{found.id or 'damaged record'}  {fate}",
         f"  source    {found.source}",
-        f"  lies in   {found.file}, {found.size_bytes:,} bytes from byte {found.offset:,}",
+        f"  lies in   {file}, {found.size_bytes:,} bytes from byte {found.offset:,}",
     ]
     for reason in found.reasons:
         values = ", ".join(f"{name} = {_number(value)}" for name, value in reason.scores.items())

@@ -49,8 +49,6 @@ def main() -> None:
         app()
     except HeadraceError as error:
         leave(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        leave("stopped. Run the same command again to continue.", 130)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             leave("the disk is full. What was finished is kept: free some space (see `headrace gc`) and run again.", 1)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headrace.errors import StoppedError
+
 if TYPE_CHECKING:
     from headrace.pipeline import Run
 
@@ -36,9 +38,12 @@ def run(
     from headrace.recipe import load_recipe, parse_override
 
     loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
-    with show(quiet=as_json) as listener:
-        options = RunOptions(runs=runs, recipe_folder=recipe.parent, num_processes=processes, listeners=(listener,))
-        finished = run_recipe(loaded, options if workers is None else options.with_workers(workers))
+    try:
+        with show(quiet=as_json) as listener:
+            options = RunOptions(runs=runs, recipe_folder=recipe.parent, num_processes=processes, listeners=(listener,))
+            finished = run_recipe(loaded, options if workers is None else options.with_workers(workers))
+    except KeyboardInterrupt:
+        raise StoppedError("stopped. Run the same command again to continue.") from None
     if as_json:
         import orjson
 
@@ -76,7 +81,7 @@ def print_result(run: "Run") -> None:
         console.print(Text.assemble((sample.prompt, "bold cyan"), safe_text(sample.continuation)), soft_wrap=False)
         console.print()
     for artefact in run.folder.artefacts("train"):
-        console.print(training_line(artefact.summary))
+        console.print(training_line(artefact.summary), soft_wrap=True)
     if run.folder.artefacts("train"):
         console.print(f"Model:  {run.path / 'model'}   (headrace chat {run.path})", soft_wrap=True)
     console.print(f"Report: {run.report}", soft_wrap=True)
@@ -86,8 +91,9 @@ def training_line(summary: dict[str, Any]) -> str:
     """Speed of a training stage, how much of the machine that is, and what waiting for data cost."""
     numerics, waited = summary["numerics"], summary["wait_seconds"]
     return (
-        f"Training: {summary['tokens']:,} tokens at {summary['tokens_per_second']:,.0f} tokens/s, "
-        f"{summary['share_of_peak']:.0%} of the {numerics['peak_gflops']:,.0f} GFLOP/s measured for "
+        f"Training: {summary['tokens']:,} tokens at {summary['tokens_per_second']:,.0f} tokens/s "
+        f"(median step {summary['median_tokens_per_second']:,.0f}), {summary['share_of_peak']:.0%} "
+        f"(median {summary['median_share_of_peak']:.0%}) of the {summary['peak_gflops']:,.0f} GFLOP/s measured for "
         f"{numerics['precision']} products; waited {waited:.2f} s for data ({waited / summary['step_seconds']:.1%})"
     )
 

@@ -1,5 +1,6 @@
 """`headrace generate` and `headrace chat`."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,9 @@ MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens."
 Temperature = Annotated[float, typer.Option(min=0, help="0 always takes the likeliest token; higher is more varied.")]
 TopK = Annotated[int, typer.Option(min=0, help="Draw from this many likeliest tokens only; 0: from all.")]
 TopP = Annotated[
-    float, typer.Option(min=0, max=1, help="Draw from the likeliest tokens that hold this much probability.")
+    float, typer.Option(min=0.001, max=1, help="Draw from the likeliest tokens that hold this much probability.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same text.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Same seed, same text.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +43,7 @@ def generate(
 
     model = open_run(run).model
     config = SamplingConfig(max_tokens=max_tokens, temperature=temperature, top_k=top_k or None, top_p=top_p)
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = as_unicode(sys.stdin.buffer.read() if prompt == "-" else prompt)
     if as_json:
         import orjson
 
@@ -51,7 +52,7 @@ def generate(
             orjson.dumps({"prompt": text, "continuation": continuation, "seed": seed}, option=orjson.OPT_INDENT_2)
         )
         return
-    typer.echo(text, nl=False)
+    typer.echo(safe_text(text), nl=False)
     for piece in model.stream(text, config, seed=seed):
         typer.echo(safe_text(piece), nl=False)
     typer.echo()
@@ -90,9 +91,15 @@ def chat(
         typer.echo()
 
 
+def as_unicode(given: bytes | str) -> str:
+    """The text that bytes or an argument stand for; what is not UTF-8 becomes the replacement character."""
+    data = os.fsencode(given) if isinstance(given, str) else given
+    return data.decode("utf-8", "replace")
+
+
 def _lines() -> Iterator[str]:
     while True:
         try:
-            yield input("> " if sys.stdin.isatty() else "")
+            yield as_unicode(input("> " if sys.stdin.isatty() else ""))
         except (EOFError, KeyboardInterrupt):
             return

@@ -84,7 +84,7 @@ def _match(source: SourceConfig, pattern: str, *, folder: Path) -> list[Path]:
     files = [Path(os.path.abspath(path)) for path in paths if path.is_file()]
     if not files:
         raise InputError(
-            f"source {source.name}: no file matches {pattern} in {folder}. "
+            f"source {source.name}: no file matches {pattern} in {folder.absolute()}. "
             "Paths are relative to the recipe's folder; `**` goes through sub-folders."
         )
     return files

@@ -49,6 +49,11 @@ def funnel(config: CorpusConfig, ledger: pl.DataFrame) -> list[dict[str, Any]]:
 
 def check_not_empty(summary: Mapping[str, Any], config: CorpusConfig) -> None:
     """Raises InputError if nothing is left, or nothing to validate on although a share is to be held out."""
+    if summary["seen"] == 0:
+        reasons = ", ".join(f"{reason} ({number:,})" for reason, number in summary["quarantine_reasons"].items())
+        raise InputError(
+            f"the sources hold no readable document; damaged records: {reasons or 'none'}. Check the paths."
+        )
     if summary["kept"] == 0:
         top = sorted(summary["funnel"], key=lambda step: -step["failed_total"])[:SHOWN_REASONS]
         failed = ", ".join(f"{step['reason']} ({step['failed_total']:,})" for step in top if step["failed_total"])
@@ -61,7 +66,7 @@ def check_not_empty(summary: Mapping[str, Any], config: CorpusConfig) -> None:
         raise InputError(
             f"hold_out is {config.hold_out:.1%}, but no source has two documents to hold one out of "
             f"({summary['kept']:,} kept in all). "
-            "Add documents, cut long files with `document_start`, or write `hold_out: 0`."
+            "Add documents or cut long files with `document_start`; a recipe without training may write `hold_out: 0`."
         )
 
 

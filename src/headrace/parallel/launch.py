@@ -23,7 +23,8 @@ def launch(module: str, arguments: Sequence[str], *, num_processes: int) -> None
         module,
         *arguments,
     ]
-    with subprocess.Popen(command) as agent:
+    # A session of its own: Ctrl-C reaches this process alone, which then stops the agent in order.
+    with subprocess.Popen(command, start_new_session=True) as agent:
         try:
             code = agent.wait()
         except BaseException:

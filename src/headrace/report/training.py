@@ -118,6 +118,7 @@ def _describe(stage: Stage) -> dict[str, str]:
         "Speed": f"{count(summary['tokens_per_second'])} tokens/s",
         "Peak of matrix products": f"{count(numerics['peak_gflops'])} GFLOP/s",
         "Share of that peak": share(summary["share_of_peak"], 1),
+        "Speed of the median step": f"{count(summary['median_tokens_per_second'])} tokens/s",
         "Waiting for data": f"{duration(waited)} ({share(waited, step_seconds(stage))})",
         "Memory, forecast": _size_or_dash(summary.get("forecast_memory_bytes")),
         "Memory, most held at once": _size_or_dash(summary.get("peak_memory_bytes")),

@@ -20,6 +20,7 @@ class TextGenerator:
         """Loads a model folder; `max_positions` is the longest context it was trained on, in tokens."""
         self._model = load_decoder(folder).eval()
         self._tokenizer = load_vocabulary(folder / "tokenizer.json")
+        self._tokenizer.encode_special_tokens = True  # a prompt is text, whatever it looks like
         self._end = end_token(self._tokenizer)
         self._max_positions = max_positions
 

@@ -36,21 +36,30 @@ def fingerprint_files(paths: Sequence[Path], *, memory: Path) -> list[str]:
     stamps = [_stamp(path) for path in unread]  # before reading: a file that changes meanwhile is read again next time
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for path, stamp, digest in zip(unread, stamps, pool.map(digest_file, unread), strict=True):
-            known[os.path.abspath(path)] = [*stamp, digest]
+            known[_key(path)] = [*stamp, digest]
     if unread:
         memory.parent.mkdir(parents=True, exist_ok=True)
         write_file(memory, orjson.dumps(known))
-    return [str(known[os.path.abspath(path)][-1]) for path in paths]
+    return [str(known[_key(path)][-1]) for path in paths]
 
 
 def unread_files(paths: Sequence[Path], *, memory: Path) -> list[Path]:
     """The paths that `fingerprint_files` would have to read."""
     known = _remembered(memory)
-    return [path for path in paths if known.get(os.path.abspath(path), [None])[:-1] != _stamp(path)]
+    return [path for path in paths if known.get(_key(path), [None])[:-1] != _stamp(path)]
 
 
 def _remembered(memory: Path) -> dict[str, list[int | str]]:
-    return orjson.loads(memory.read_bytes()) if memory.exists() else {}
+    """What earlier runs wrote down; nothing if that is damaged, since it can all be read again."""
+    try:
+        return dict(orjson.loads(memory.read_bytes()))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _key(path: Path) -> str:
+    """The absolute path as text that JSON can hold, whatever bytes the name is made of."""
+    return os.fsencode(os.path.abspath(path)).decode("utf-8", "backslashreplace")
 
 
 def _stamp(path: Path) -> list[int | str]:

@@ -84,6 +84,7 @@ class Store:
         return found
 
     def _build(self, spec: StepSpec, build: Callable[[Workspace], Summary]) -> Artefact:
+        remove_folder(self.root / spec.address)  # what lies there has lost its manifest: nobody can vouch for it
         work = self.root / ".work" / spec.address
         work.mkdir(parents=True, exist_ok=True)
         for leftover in work.glob("output-*"):

@@ -3,6 +3,7 @@
 Training is Hugging Face's own trainer. Encoding is done elsewhere (`headrace.tokens.encode`), with the same ids.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,9 @@ VOCABULARY_VERSION = 1
 END_OF_DOCUMENT = "<|endoftext|>"
 TRAINING_BYTES = 1 << 30  # merges stop changing long before; at 5.6 MB/s a core this is the most that is worth its time
 BATCH_DOCUMENTS = 256
+LONGEST_WORD = 1000  # the trainer's time grows with the square of a word: 3 million signs without a space took hours
+
+_LONG_WORD = re.compile(rf"(\S{{{LONGEST_WORD}}})")
 
 
 def build_vocabulary(
@@ -51,7 +55,7 @@ def train_vocabulary(texts: Iterator[list[str]], size: int) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(map(_cut_long_words, texts), trainer)
     if tokenizer.get_vocab_size() < size:
         raise InputError(
             f"tokens.vocabulary.train: {size:,} tokens wanted, the training text supports only "
@@ -84,6 +88,13 @@ def end_token(tokenizer: Tokenizer, path: Path | None = None) -> int:
             f"{path or 'vocabulary'}: no token {END_OF_DOCUMENT!r}. Add it to the tokenizer's special tokens."
         )
     return int(token)
+
+
+def _cut_long_words(texts: list[str]) -> list[str]:
+    """The texts with every run of more than LONGEST_WORD signs cut into pieces, for the trainer alone."""
+    return [
+        piece for text in texts for piece in (_LONG_WORD.split(text) if _LONG_WORD.search(text) else (text,)) if piece
+    ]
 
 
 def _read_texts(shards: Sequence[Path], most_bytes: int) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
 from headrace.train.loop import Loop
 from headrace.train.metrics import MetricLog, read_metrics
-from headrace.train.numerics import Numerics
+from headrace.train.numerics import Numerics, matrix_gflops
 from headrace.train.optimizer import build_optimizer
 from headrace.train.publish import write_model_folder
 from headrace.train.state import TrainState
@@ -180,13 +180,25 @@ def _publish(stage: Stage, state: TrainState, loop: Loop) -> dict[str, Any]:
         "best_validation_loss": progress.best_loss,
         "final_loss": steps[-1]["loss"],
         "numerics": loop.numerics.as_json(),
-        **_typical(steps, "tokens_per_second"),
-        **_typical(steps, "share_of_peak"),
+        **_speed(steps, loop),
         "step_seconds": math.fsum(record["seconds"] for record in steps),
         "wait_seconds": math.fsum(record["wait_seconds"] for record in steps),
     }
 
 
-def _typical(steps: list[dict[str, Any]], name: str) -> dict[str, float]:
-    """The median over the stage: robust against the first steps, which compile, and a busy machine."""
-    return {name: statistics.median(record[name] for record in steps)}
+def _speed(steps: list[dict[str, Any]], loop: Loop) -> dict[str, float]:
+    """Tokens over time, compiling included; the same of the median step; and their shares of the machine's peak.
+
+    The peak is measured again, because a machine that was busy when the stage began showed too low a one.
+    """
+    numerics, seconds = loop.numerics, [record["seconds"] for record in steps]
+    peak_flops = 1e9 * loop.group.size * max(numerics.peak_gflops, matrix_gflops(numerics.dtype))
+    batch_tokens = loop.config.global_batch_tokens
+    overall, median = batch_tokens * len(steps) / math.fsum(seconds), batch_tokens / statistics.median(seconds)
+    return {
+        "peak_gflops": peak_flops / 1e9,
+        "tokens_per_second": overall,
+        "share_of_peak": overall * loop.flops_per_token / peak_flops,
+        "median_tokens_per_second": median,
+        "median_share_of_peak": median * loop.flops_per_token / peak_flops,
+    }

@@ -127,6 +127,7 @@ class RunMaker:
             "numerics": {"precision": "bf16", "compiled": True, "num_threads": 2, "peak_gflops": 918.4},
             "tokens_per_second": 18_932.0,
             "share_of_peak": 0.52,
+            "median_tokens_per_second": 19_500.0,
             "wait_seconds": 0.0004,
             "processes": 1,
             "peak_memory_bytes": 1_403_000_000,

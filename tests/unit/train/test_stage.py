@@ -86,7 +86,10 @@ def test_a_stage_that_stopped_early_stays_stopped_when_it_is_resumed(road: Road,
 
     again, told = train_and_listen(small_stage(road, tmp_path, validation=PATIENT, **HASTY))
 
-    assert again == first
+    measured_anew = {"peak_gflops", "share_of_peak", "median_share_of_peak"}
+    assert {key: again[key] for key in again.keys() - measured_anew} == {
+        key: first[key] for key in first.keys() - measured_anew
+    }
     assert (tmp_path / "output" / "model.safetensors").read_bytes() == before
     assert sum(record["name"] == "train_metrics" for record in told) <= 3
 

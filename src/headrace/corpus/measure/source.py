@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from headrace.store import Workspace
 from headrace.trace import progress
 
 MEASURE_VERSION = 1
+SHOWN_RECORDS = 3
 
 
 def measure_source(
@@ -43,7 +45,8 @@ def measure_source(
     counts = _measure_all(tasks, workers)
     damaged = sum((Counter(count.damaged) for count in counts), Counter[str]())
     num_documents = sum(count.num_documents for count in counts)
-    _check_limit(source, damaged, num_documents=num_documents, limit=quarantine_limit)
+    if damaged.total() > quarantine_limit * (damaged.total() + num_documents):
+        raise InputError(_too_much_damage(source, damaged, num_documents, limit=quarantine_limit, folders=folders))
     _place_all(folders, workspace.output)
     return {
         "files": len(files),
@@ -67,16 +70,18 @@ def _measure_all(tasks: Sequence[MeasureTask], workers: Workers) -> list[UnitCou
     return counts
 
 
-def _check_limit(source: SourceConfig, damaged: Counter[str], *, num_documents: int, limit: float) -> None:
+def _too_much_damage(
+    source: SourceConfig, damaged: Counter[str], num_documents: int, *, limit: float, folders: Sequence[Path]
+) -> str:
+    """How much is damaged, where the first of it lies, and what can be done."""
     num_damaged, num_records = damaged.total(), damaged.total() + num_documents
-    if num_damaged <= limit * num_records:
-        return
-    reason, number = damaged.most_common(1)[0]
-    raise InputError(
+    tables = (read_table(folder / "quarantine.parquet", ["file", "offset", "reason"]) for folder in folders)
+    records = (record for table in tables for record in table.to_pylist())
+    shown = ", ".join(f"{r['file']}:{r['offset']} ({r['reason']})" for r in islice(records, SHOWN_RECORDS))
+    return (
         f"source {source.name}: {num_damaged:,} of {num_records:,} records are damaged "
-        f"({num_damaged / num_records:.1%}), and quarantine_limit is {limit:.1%}. "
-        f"The commonest reason is {reason} ({number:,}). "
-        "Check the source's `format`, `text` and files, or raise quarantine_limit."
+        f"({num_damaged / num_records:.1%}), and corpus.quarantine_limit is {limit:.1%}. The first are: {shown}. "
+        "Check the source's `format`, `text` and files, or raise corpus.quarantine_limit."
     )
 
 
