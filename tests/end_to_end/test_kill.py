@@ -92,3 +92,23 @@ def test_a_killed_run_of_two_processes_leaves_nobody_behind(project: Path, tmp_p
         time.sleep(0.1)
 
     assert orphans(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_stops_with_one_sentence(processes: int, project: Path, tmp_path: Path) -> None:
+    command = [*HEADRACE, "run", str(project / "small.yaml"), "--runs", str(tmp_path), "--set", "train.epochs=50"]
+    process = subprocess.Popen(
+        [*command, "--processes", str(processes)], stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not list((tmp_path / "store" / ".work").glob("train-*/kept/checkpoints/step-*")):
+        assert time.monotonic() < deadline, "training never wrote a checkpoint"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "stopped. Run the same command again to continue." in messages
+    assert "Traceback" not in messages
+    assert orphans(tmp_path) == []

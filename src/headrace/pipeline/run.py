@@ -4,9 +4,9 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from headrace.corpus.discover import RawFile, find_files
@@ -24,8 +24,6 @@ from headrace.trace import Listener, event, recording, span
 from headrace.version import VERSION
 
 LIBRARIES = ("torch", "numpy", "pyarrow", "polars", "tokenizers", "gigatoken", "resiliparse", "py3langid", "rjieba")
-_Done = Callable[[Artefact], Artefact]
-
 SMALL_INPUT_BYTES = 1 << 20  # starting worker processes takes longer than reading this much
 
 
@@ -91,36 +89,28 @@ class _Road:
                 build_report(self._run)
 
     def _curate(self, files: dict[str, list[RawFile]]) -> Artefact:
-        corpus = self._recipe.corpus
-        paths = [file.path for listed in files.values() for file in listed]
-        total_bytes = sum(path.stat().st_size for path in paths)
+        corpus, seed, store = self._recipe.corpus, self._recipe.seed, self._store
+        total_bytes = sum(file.path.stat().st_size for listed in files.values() for file in listed)
         num_workers = self._options.num_workers if total_bytes > SMALL_INPUT_BYTES else 1
         measured: dict[str, Artefact] = {}
         with Workers(num_workers) as workers:
             for source in corpus.sources:
-                with self._step(f"measure {source.name}") as done:
-                    measured[source.name] = done(
-                        steps.measure(source, corpus, files=files[source.name], store=self._store, workers=workers)
-                    )
-            with self._step("curate") as done:
-                return done(
-                    steps.curate_corpus(
-                        corpus, seed=self._recipe.seed, measured=measured, store=self._store, workers=workers
-                    )
-                )
+                make = partial(steps.measure, source, corpus, files=files[source.name], store=store, workers=workers)
+                measured[source.name] = self._step(f"measure {source.name}", make)
+            make = partial(steps.curate_corpus, corpus, seed=seed, measured=measured, store=store, workers=workers)
+            return self._step("curate", make)
 
     def _learn(self, curated: Artefact) -> None:
-        config, store = self._recipe.tokens_config, self._store
-        with self._step("vocabulary") as done:
-            folder = self._options.recipe_folder
-            vocabulary = done(steps.make_vocabulary(config.vocabulary, curated=curated, folder=folder, store=store))
-        with self._step("tokens") as done:
-            tokens = done(steps.encode(config.row_tokens, curated=curated, vocabulary=vocabulary, store=store))
+        config, store, folder = self._recipe.tokens_config, self._store, self._options.recipe_folder
+        make = partial(steps.make_vocabulary, config.vocabulary, curated=curated, folder=folder, store=store)
+        vocabulary = self._step("vocabulary", make)
+        make = partial(steps.encode, config.row_tokens, curated=curated, vocabulary=vocabulary, store=store)
+        tokens = self._step("tokens", make)
         model = self._train(tokens, vocabulary)
         if model and self._recipe.evaluate:
-            with self._step("evaluate") as done:
-                seed = self._recipe.seed
-                done(steps.evaluate(self._recipe.evaluate, model=model, tokens=tokens, seed=seed, store=store))
+            seed = self._recipe.seed
+            make = partial(steps.evaluate, self._recipe.evaluate, model=model, tokens=tokens, seed=seed, store=store)
+            self._step("evaluate", make)
 
     def _train(self, tokens: Artefact, vocabulary: Artefact) -> Artefact | None:
         model: Artefact | None = None
@@ -130,37 +120,36 @@ class _Road:
             settings = TrainSettings(
                 stage=stage, model=self._recipe.model_config_or_default, seed=self._recipe.seed + number
             )
-            with self._step(label) as done:
-                model = done(
-                    train(
-                        settings,
-                        label=label,
-                        run=self._run,
-                        tokens=tokens,
-                        vocabulary=vocabulary,
-                        initial=model,
-                        num_processes=self._options.num_processes,
-                        listeners=self._options.listeners,
-                    )
-                )
+            make = partial(
+                train,
+                settings,
+                label=label,
+                run=self._run,
+                tokens=tokens,
+                vocabulary=vocabulary,
+                initial=model,
+                num_processes=self._options.num_processes,
+                listeners=self._options.listeners,
+            )
+            model = self._step(label, make)
             self._run.link_model(model)
         return model
 
-    @contextmanager
-    def _step(self, label: str) -> Iterator[_Done]:
-        """Announces a step; the block hands its artefact to what it is given, and the run's record grows by it."""
+    def _step(self, label: str, make: Callable[[], Artefact]) -> Artefact:
+        """Carries a step out, announces its begin and end, and notes its artefact in the run's record."""
         event("step_begins", step=label)
         with span("step", step=label) as timed:
-            yield lambda artefact: self._note(label, artefact)
-        event("step_ends", step=label, seconds=timed.seconds, address=self._record.steps[-1].address)
+            artefact = make()
+        self._note(label, artefact)
+        event("step_ends", step=label, seconds=timed.seconds, address=artefact.address)
+        return artefact
 
-    def _note(self, label: str, artefact: Artefact) -> Artefact:
+    def _note(self, label: str, artefact: Artefact) -> None:
         step = StepRecord(label=label, address=artefact.address)
         self._record = self._record.model_copy(update={"steps": (*self._record.steps, step)})
         done_before = self._before.steps[: len(self._record.steps)] if self._before else ()
         if self._record.steps != done_before:  # a run done again must not forget for a moment what it leads to
             self._run.write(self._record)
-        return artefact
 
 
 def _versions() -> dict[str, str]:
