@@ -107,6 +107,9 @@ def test_ctrl_c_stops_with_one_sentence(processes: int, project: Path, tmp_path:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, messages = process.communicate(timeout=60)
+    deadline = time.monotonic() + 20
+    while orphans(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
     assert process.returncode == 130
     assert "stopped. Run the same command again to continue." in messages

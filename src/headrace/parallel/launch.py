@@ -1,18 +1,20 @@
 """Starts a module in several processes of this machine, through torchrun's own agent."""
 
-import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 from headrace.errors import RunError
+
+POLL_SECONDS = 0.1
 
 
 def launch(module: str, arguments: Sequence[str], *, num_processes: int) -> None:
     """Runs `python -m module arguments` as one group of processes and waits for it.
 
     Raises RunError if the group ends with an error; its own output has said which and why. If this process ends, so
-    does the group: the agent is told to stop on Ctrl-C, and each worker watches its parent.
+    does the group: Ctrl-C ends the agent, and agent and workers each watch their parent.
     """
     command = [sys.executable, "-m", "headrace.parallel.agent", f"--nproc-per-node={num_processes}", "--nnodes=1"]
     command += [
@@ -23,12 +25,14 @@ def launch(module: str, arguments: Sequence[str], *, num_processes: int) -> None
         module,
         *arguments,
     ]
-    # A session of its own: Ctrl-C reaches this process alone, which then stops the agent in order.
+    # A session of its own: Ctrl-C reaches this process alone, which ends the agent.
     with subprocess.Popen(command, start_new_session=True) as agent:
         try:
-            code = agent.wait()
+            # In short waits: a signal that another thread receives does not wake this one from a long one.
+            while (code := agent.poll()) is None:
+                time.sleep(POLL_SECONDS)
         except BaseException:
-            agent.send_signal(signal.SIGTERM)
+            agent.kill()  # its workers follow within a second; asked politely, it takes up to half a minute
             agent.wait()
             raise
     if code:
