@@ -16,7 +16,17 @@ from headrace.store import write_file
 
 def main() -> None:
     """Carries out this process's part; the leader writes the summary where the launcher looks for it."""
-    end_with_parent()
+    parent_is_gone = end_with_parent()
+    try:
+        work()
+    except Exception:
+        if parent_is_gone():  # the others are gone as well: what failed here is talking to them
+            os._exit(1)
+        raise
+
+
+def work() -> None:
+    """The process's part of the job named on the command line."""
     job = TrainingJob.model_validate_json(Path(sys.argv[1]).read_bytes())
     try:
         if os.environ.get("RANK", "0") != "0":
