@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -98,6 +99,8 @@ def as_unicode(given: bytes | str) -> str:
 
 
 def _lines() -> Iterator[str]:
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # whatever the locale, a bad byte does not end the talk
     while True:
         try:
             yield as_unicode(input("> " if sys.stdin.isatty() else ""))
