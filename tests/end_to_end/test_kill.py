@@ -38,7 +38,7 @@ def orphans(runs: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "ppid"]):
         words = " ".join(process.info["cmdline"] or ())
-        if str(runs) in words or (process.info["ppid"] == 1 and "multiprocessing" in words and "spawn_main" in words):
+        if str(runs) in words or (process.info["ppid"] == 1 and "headrace.corpus.workers.process" in words):
             found.append(process)
     return found
 

@@ -74,7 +74,9 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 
 def why(
     run: RunArgument,
-    document: Annotated[str, typer.Argument(help="An id (6 digits suffice), a raw file, or FILE:OFFSET.")],
+    document: Annotated[
+        str, typer.Argument(help="An id (6 digits suffice), the id it has in the raw file, a raw file, or FILE:OFFSET.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Say what became of a document, and why: every rule it failed, its scores, the twin it duplicates."""

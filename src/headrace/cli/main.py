@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from headrace.cli import inspection, recipes, running, talking
+from headrace.cli import corpus, inspection, recipes, running, talking
 from headrace.errors import HeadraceError
 from headrace.version import VERSION
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 for group in (running, talking, inspection):
     group.register(app)
 app.add_typer(recipes.app, name="recipe")
+app.add_typer(corpus.app, name="corpus")
 
 
 def _print_version(wanted: bool) -> None:

@@ -60,6 +60,8 @@ class BarProgress:
             self._built = record["built"]
         elif record["name"] == "step_begins":
             self._begin(record["step"], "")
+        elif notice := notice_line(record):
+            self._bars.console.print(notice)
         elif record["name"] == "step_ends":
             self._drop()
             self._bars.console.print(finished_line(record, built=self._built))
@@ -98,6 +100,8 @@ class PlainProgress:
             self._built = record["built"]
         elif record["name"] == "step_ends":
             print(finished_line(record, built=self._built), file=sys.stderr, flush=True)
+        elif notice := notice_line(record):
+            print(notice, file=sys.stderr, flush=True)
 
     def _update(self, record: Record) -> None:
         now, name = time.monotonic(), stage_name(record)
@@ -129,6 +133,19 @@ def detail_of(record: Record) -> str:
 def finished_line(record: Record, *, built: bool) -> str:
     """One line for a finished step: `done  curate  1.2 s`, or `found` if there was nothing to do."""
     return f"{'done ' if built else 'found'} {record['step']:<22} {record['seconds']:>7.1f} s"
+
+
+def notice_line(record: Record) -> str:
+    """What a user should know at once: compiling that happens once, and work that is done again; else empty."""
+    match record["name"]:
+        case "compiling":
+            return f"compiling kernels for {record['kernels']}, once per installation ..."
+        case "worker_died":
+            return f"a worker died ({record['cause']}) at {record['unit']}; trying that again"
+        case "record_isolated":
+            place = f"{record['file']}:{record['offset']}"
+            return f"left out {place}: it killed its worker {record['deaths']} times ({record['cause']})"
+    return ""
 
 
 def format_speed(speed: float | None, unit: str) -> str:

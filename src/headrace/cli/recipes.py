@@ -28,8 +28,8 @@ def check(
     """Print a recipe with every default filled in, as JSON, or say what is wrong with it."""
     import orjson
 
+    from headrace.corpus.decide.rules import check_rules
     from headrace.corpus.discover import find_files
-    from headrace.corpus.rules import check_rules
     from headrace.recipe import load_recipe, parse_override
 
     loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))

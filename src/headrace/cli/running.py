@@ -1,5 +1,7 @@
 """`headrace run`, and what it prints at the end."""
 
+import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,31 @@ if TYPE_CHECKING:
     from headrace.pipeline import Run
 
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder of all runs.", envvar="HEADRACE_RUNS")]
+
+
+SIZE_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+class Engine(StrEnum):
+    """Where units of work are carried out."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def parse_size(text: str) -> int:
+    """Bytes from a size as people write it: "8GB", "500 MB", "1e9"."""
+    match = re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([KMGT]?)B?\s*", text, re.IGNORECASE)
+    try:
+        size_bytes = int(float(match[1]) * SIZE_UNITS[match[2].upper()]) if match else 0
+    except (ValueError, OverflowError):
+        size_bytes = 0
+    if size_bytes < SMALLEST_MEMORY:
+        raise typer.BadParameter(f'"{text}" is no size of at least 100 MB; write it like 8GB or 500MB.')
+    return size_bytes
+
+
+SMALLEST_MEMORY = 100_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +57,16 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that read and curate text. Default: one per core.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where text is curated: on this machine, or as tasks of a Ray cluster.")
+    ] = Engine.LOCAL,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster to use, such as host:6379. Default: one started on this machine.")
+    ] = None,
+    memory_limit: Annotated[
+        int | None,
+        typer.Option(parser=parse_size, metavar="SIZE", help="Memory that curation may take, such as 8GB."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and no progress.")] = False,
 ) -> None:
     """Carry out a recipe, or what is left of it: finished steps are found, a killed run continues."""
@@ -40,7 +77,15 @@ def run(
     loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
     try:
         with show(quiet=as_json) as listener:
-            options = RunOptions(runs=runs, recipe_folder=recipe.parent, num_processes=processes, listeners=(listener,))
+            options = RunOptions(
+                runs=runs,
+                recipe_folder=recipe.parent,
+                num_processes=processes,
+                engine=engine.value,
+                ray_address=ray_address,
+                memory_limit_bytes=memory_limit,
+                listeners=(listener,),
+            )
             finished = run_recipe(loaded, options if workers is None else options.with_workers(workers))
     except KeyboardInterrupt:
         raise StoppedError("stopped. Run the same command again to continue.") from None

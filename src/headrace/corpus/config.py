@@ -3,26 +3,27 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from headrace.config import Config
-from headrace.corpus.presets import PRESETS, Rule
+from headrace.corpus.decontaminate.config import DecontaminateConfig
+from headrace.corpus.deduplicate.config import DeduplicateSteps, ExactConfig, MinHashConfig
+from headrace.corpus.mix.config import MixConfig
+from headrace.corpus.presets import PRESET_CUTS, PRESETS, Cut, Rule
+from headrace.corpus.quality.config import QualityConfig
+from headrace.corpus.redact.config import RedactConfig
+from headrace.corpus.rewrite.config import AugmentConfig, RewriteConfig
+from headrace.corpus.settings import Paths, Share
 
-Format = Literal["text", "jsonl", "parquet", "html"]
+Format = Literal["text", "jsonl", "parquet", "csv", "tsv", "html", "warc", "mediawiki", "mail", "mbox", "man"]
 
-
-def parse_share(value: object) -> object:
-    """A share written as "2%" becomes 0.02; everything else is left for the type check."""
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value)):
-        return round(float(match[1]) / 100, 12)  # "7%" is 0.07, not 0.07000000000000001
-    return value
-
-
-def _as_list(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+SECRET = re.compile("secret|passw|token|credential|key", re.IGNORECASE)
 
 
-Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=float | str)]
+def _as_redaction(value: object) -> object:
+    return {} if value is True else (None if value is False else value)
+
+
 Curation = Annotated[tuple[str | Rule, ...], Field(strict=False)]
 
 
@@ -41,18 +42,22 @@ class SourceConfig(Config):
     name: str = Field(pattern=r"^\w[\w.-]*$")
     """Name of the source in every table and report."""
 
-    path: Annotated[
-        tuple[str, ...],
-        BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...]),
-        Field(strict=False, min_length=1),
-    ]
-    """Files, folders or globs (`**` included), relative to the recipe's folder. A folder: all text files below it."""
+    path: Paths
+    """Files, folders or globs (`**` included), relative to the recipe's folder, or URLs of an object store
+    ("s3://bucket/prefix/**/*.jsonl.zst"). A folder or prefix: all files of known formats below it."""
+
+    storage: dict[str, str | bool] = Field(default_factory=dict)
+    """Options for the object store's driver, such as `endpoint_url`, `anon` or `profile`. Credentials are never written
+    here: they come from the driver's usual environment variables and files."""
 
     format: Format | None = None
     """How to read the files; by default each file's suffix says it."""
 
     text: str = Field(default="text", min_length=1)
-    """Field or column that holds the text, in JSON lines and Parquet."""
+    """Field or column that holds the text, in JSON lines, Parquet, CSV and TSV."""
+
+    markup: Literal["html", "none"] = "none"
+    """"html": that field holds an HTML page, of which the main text is taken."""
 
     document_start: str | None = None
     """Regular expression, plain text only: each line that begins with a match begins a document."""
@@ -74,9 +79,19 @@ class SourceConfig(Config):
             raise ValueError(f"not a regular expression: {error}") from error
         return value
 
+    @field_validator("storage")
+    @classmethod
+    def _holds_no_secret(cls, value: dict[str, str | bool]) -> dict[str, str | bool]:
+        if secrets := [key for key in value if SECRET.search(key)]:
+            raise ValueError(
+                f"{', '.join(secrets)}: a recipe ends up in reports, so it holds no credentials. Set the driver's "
+                "environment variables (for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or a `profile`."
+            )
+        return value
+
     def for_measuring(self) -> "SourceConfig":
         """The source without what only later steps look at: what the address of its measured documents is made of."""
-        return self.model_copy(update={"curate": None})
+        return self.model_copy(update={"curate": None, "storage": {}})
 
 
 class CorpusConfig(Config):
@@ -88,11 +103,45 @@ class CorpusConfig(Config):
     normalize: Literal["NFC", "NFKC", "none"] = "NFC"
     """Unicode form of the text; line ends become one newline character. "none" leaves every character as it is."""
 
+    rewrite: RewriteConfig | None = None
+    """Repairs of broken characters, one form of Chinese script. Left out: texts stay as they are."""
+
+    redact: Annotated[
+        RedactConfig | None, BeforeValidator(_as_redaction, json_schema_input_type=RedactConfig | bool | None)
+    ] = None
+    """Personal data that are replaced by placeholders: `true` for all kinds. Left out: none."""
+
+    words: Literal["unicode", "datatrove"] = "unicode"
+    """What counts as a word outside Chinese. "datatrove": its very English words, for thresholds that were found with
+    them (needs the extra `datatrove-words`)."""
+
+    measure: Literal["all", "needed"] = "all"
+    """"all": every score goes into the ledger, so that any rule can be tried later in seconds. "needed": none if no
+    rule looks at one, which is faster."""
+
+    quality: QualityConfig | None = None
+    """Models trained on examples, whose judgement rules can use as `quality_score` and `perplexity`."""
+
     curate: Curation = ()
     """Presets and rules that a document must pass. Empty: every readable document does."""
 
-    deduplicate: Literal["exact", "none"] = "exact"
-    """"exact": of documents that differ at most in white space and Unicode form, one is kept."""
+    deduplicate: DeduplicateSteps = (ExactConfig(),)
+    """What repeats itself, one step after the other: "exact" (documents that differ at most in white space and Unicode
+    form), "minhash" (documents that share most n-grams), "meaning", "lines", "paragraphs", "substrings"; or "none". A
+    step with settings of its own is a mapping: `{method: minhash, confirm: 0.8}`."""
+
+    earlier: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Names of runs, below the same folder of runs, whose documents are not taken again: what "exact" or "minhash"
+    finds to repeat one that they kept goes. So a new dump is compared with all the old ones without reading them."""
+
+    decontaminate: DecontaminateConfig | None = None
+    """Evaluation sets whose questions and answers must not be in the corpus."""
+
+    mix: MixConfig | None = None
+    """How often documents of each group are used. Left out: each once."""
+
+    augment: AugmentConfig | None = None
+    """Altered copies of scarce training documents. Validation documents are never altered."""
 
     hold_out: Share = Field(default=0.02, ge=0, lt=1)
     """Share of each source's documents that become validation documents: "2%" or 0.02."""
@@ -110,7 +159,23 @@ class CorpusConfig(Config):
             raise ValueError(f"every source needs its own name; used more than once: {', '.join(twice)}")
         return sources
 
+    @model_validator(mode="after")
+    def _earlier_runs_have_keys_only(self) -> "CorpusConfig":
+        if self.earlier and any(isinstance(step, MinHashConfig) and step.confirm for step in self.deduplicate):
+            raise ValueError(
+                "`confirm` compares texts, and of `earlier` runs only keys are looked at: leave one of them out"
+            )
+        return self
+
     def rules_for(self, source: SourceConfig) -> tuple[Rule, ...]:
         """The rules that a source's documents must pass, presets written out, in order."""
-        curation = self.curate if source.curate is None else source.curate
+        curation = self._curation_of(source)
         return tuple(rule for entry in curation for rule in (PRESETS[entry] if isinstance(entry, str) else (entry,)))
+
+    def line_rules_for(self, source: SourceConfig) -> tuple[Cut, ...]:
+        """What the source's presets cut out of kept documents, by name."""
+        presets = (entry for entry in self._curation_of(source) if isinstance(entry, str))
+        return tuple(dict.fromkeys(cut for preset in presets for cut in PRESET_CUTS.get(preset, ())))
+
+    def _curation_of(self, source: SourceConfig) -> tuple[str | Rule, ...]:
+        return (self.curate if source.curate is None else source.curate) or ()

@@ -1,67 +1,96 @@
 """Documents that pass the rules, once each, in two splits, and the ledger of all of them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
-from headrace.corpus.columns import LEDGER, QUARANTINE, SCORES
+from headrace.corpus.columns import QUARANTINE
 from headrace.corpus.config import CorpusConfig
-from headrace.corpus.decide import decide
-from headrace.corpus.examples import pick_examples
+from headrace.corpus.cuts import Cuts, join
+from headrace.corpus.decide.alike import drop_alike
+from headrace.corpus.decide.best import drop_low_quality
+from headrace.corpus.decide.contamination import remove_contamination
+from headrace.corpus.decide.context import AUGMENT_TABLES, Context, CurateInputs
+from headrace.corpus.decide.copy import EMPTIED, SPLITS, copy_documents, plan_copies, read_removed
+from headrace.corpus.decide.earlier import key_file_name, read_earlier, write_kept_keys
+from headrace.corpus.decide.examples import Examples
+from headrace.corpus.decide.judge import hold_out, judge
+from headrace.corpus.decide.ledger import LedgerWriter, ledger_frames
+from headrace.corpus.decide.parts import find_parts
+from headrace.corpus.decide.proportions import choose_proportions
+from headrace.corpus.decide.rules import check_rules
+from headrace.corpus.decide.shards import Shards, frame_of
+from headrace.corpus.decide.summary import Tally, check_not_empty
+from headrace.corpus.decide.what_if import what_if
+from headrace.corpus.deduplicate.config import MinHashConfig
+from headrace.corpus.derive import KEYS_FILE, quantity_of
 from headrace.corpus.kept import place
-from headrace.corpus.materialize import SPLITS, copy_documents, plan_copies, shards_of
-from headrace.corpus.rules import check_rules
-from headrace.corpus.summary import check_not_empty, summarize
-from headrace.corpus.tables import arrow_schema, open_writer, read_table
+from headrace.corpus.reasons import NOTHING_LEFT
+from headrace.corpus.rewrite.config import AugmentConfig
+from headrace.corpus.tables import arrow_schema, open_writer
 from headrace.corpus.workers import Workers
 from headrace.store import Artefact, Workspace
-from headrace.trace import progress
-
-CURATE_VERSION = 1
-
-LEDGER_ROWS = 1_000_000
+from headrace.trace import progress, span
 
 
 def curate(
-    config: CorpusConfig, *, seed: int, measured: Mapping[str, Artefact], workspace: Workspace, workers: Workers
+    config: CorpusConfig, inputs: CurateInputs, *, seed: int, workspace: Workspace, workers: Workers, memory_limit: int
 ) -> dict[str, Any]:
     """Fills `workspace.output` with both splits, the ledger, the gathered quarantine and examples; returns counts.
 
-    measured: source name -> what `measure_source` made of it.
+    memory_limit: bytes that deduplication may take, besides about 70 a document.
     Raises RecipeError if a rule cannot be evaluated, InputError if a split would be empty.
     """
     check_rules(config)
-    names = [source.name for source in config.sources]
-    scores = {name: read_scores(measured[name]) for name in names}
-    ledger = decide(config, scores, seed=seed).select(list(LEDGER))
-    quarantine = pl.concat([read_quarantine(measured[name]) for name in names])
-    summary = summarize(config, ledger, quarantine=quarantine)
+    shards = Shards.of(inputs.measured)
+    with span("judge"):
+        earlier = read_earlier(inputs.earlier)
+        verdicts = judge(config, shards, earlier=earlier, seed=seed, folder=workspace.kept)
+    context = Context(
+        config=config,
+        shards=shards,
+        verdicts=verdicts,
+        earlier=earlier,
+        derived=inputs.derived,
+        recipe_folder=inputs.recipe_folder,
+        seed=seed,
+        kept=workspace.kept,
+        workers=workers,
+        memory_limit=memory_limit,
+    )
+    thresholds = drop_low_quality(context)
+    contamination = remove_contamination(context)
+    drop_alike(context)
+    hold_out(verdicts, shards, config.hold_out)
+    mixed = choose_proportions(context)
+    with span("copy"):
+        _copy_all(context, join([contamination.cuts, find_parts(context)]), workspace.output)
+    _write_keys(context, workspace.output)
+    quarantine = pl.concat([read_quarantine(artefact) for artefact in inputs.measured.values()])
+    summary = _write_ledger(context, quarantine, workspace.output)
     check_not_empty(summary, config)
-    documents = {name: measured[name].files("documents-*.parquet") for name in names}
-    _copy_all(ledger, documents, workspace=workspace, workers=workers)
-    _write_ledger(ledger, workspace.output)
     _write_quarantine(quarantine, workspace.output)
-    _write_json(workspace.output / "sources.json", describe_sources(config, measured))
-    _write_json(workspace.output / "examples.json", pick_examples(config, ledger, documents=documents))
-    return summary
-
-
-def read_scores(measured: Artefact) -> pl.DataFrame:
-    """The score columns of a source's documents, and `shard`, the number of the shard that holds each."""
-    frames = [
-        _frame(path, list(SCORES)).with_columns(shard=pl.lit(index, pl.Int32))
-        for index, path in enumerate(measured.files("scores-*.parquet"))
-    ]
-    return pl.concat(frames)
+    _write_json(workspace.output / "sources.json", describe_sources(config, inputs.measured))
+    _write_json(workspace.output / "contamination.json", contamination.hits)
+    rules = {source.name: config.rules_for(source) for source in config.sources}
+    _write_json(workspace.output / "what-if.json", what_if(shards, rules))
+    return {
+        **summary,
+        "repeated_ids": verdicts.num_repeated_raw_ids,
+        "contamination": contamination.sets,
+        "mix": mixed,
+        "thresholds": thresholds,
+    }
 
 
 def read_quarantine(measured: Artefact) -> pl.DataFrame:
     """The damaged records of a source."""
-    return pl.concat([_frame(path, list(QUARANTINE)) for path in measured.files("quarantine-*.parquet")])
+    return pl.concat([frame_of(path, list(QUARANTINE)) for path in measured.files("quarantine-*.parquet")])
 
 
 def describe_sources(config: CorpusConfig, measured: Mapping[str, Artefact]) -> dict[str, Any]:
@@ -75,33 +104,61 @@ def describe_sources(config: CorpusConfig, measured: Mapping[str, Artefact]) -> 
     }
 
 
-def _frame(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    frame = pl.from_arrow(read_table(path, columns))
-    assert isinstance(frame, pl.DataFrame), "a table is never a column"
-    return frame
-
-
-def _copy_all(
-    ledger: pl.DataFrame, documents: Mapping[str, Sequence[Path]], *, workspace: Workspace, workers: Workers
-) -> None:
-    by_source = ledger.partition_by("source", as_dict=True, maintain_order=True)
-    shards = [shard for (name,), rows in by_source.items() for shard in shards_of(rows, documents[name])]
-    tasks = plan_copies(shards, workspace.kept)
-    total_bytes, done_bytes = sum(task.num_bytes for task in tasks), 0
+def _copy_all(context: Context, cuts: Cuts, output: Path) -> None:
+    """Writes both splits, and notes in the verdicts what was cut, and which documents nothing was left of."""
+    config, verdicts = context.config, context.verdicts
+    tasks = plan_copies(
+        context.shards,
+        verdicts,
+        cuts=cuts,
+        line_rules={source.name: config.line_rules_for(source) for source in config.sources},
+        folder=context.kept,
+        augment=_with_tables(config.augment, context.recipe_folder),
+    )
+    total_bytes, done_bytes, first = sum(task.num_bytes for task in tasks), 0, 0
     written: Counter[str] = Counter()
-    for task in workers.map(copy_documents, tasks):
+    for task in context.workers.map(copy_documents, tasks):
         for split in SPLITS:
             if (path := task.folder / f"{split}.parquet").exists():
-                place(path, workspace.output / f"{split}-{written[split]:05d}.parquet")
+                place(path, output / f"{split}-{written[split]:05d}.parquet")
                 written[split] += 1
+        removed = read_removed(task)
+        verdicts.removed_bytes[first : first + len(removed)] = np.maximum(removed, 0)
+        verdicts.drop(first + np.flatnonzero(removed == EMPTIED), NOTHING_LEFT)
+        first += len(removed)
         done_bytes += task.num_bytes
         progress("curate", done_bytes, total_bytes, unit="bytes")
 
 
-def _write_ledger(ledger: pl.DataFrame, output: Path) -> None:
-    for index, start in enumerate(range(0, ledger.height, LEDGER_ROWS)):
-        with open_writer(output / f"ledger-{index:05d}.parquet", LEDGER) as writer:
-            writer.write_table(ledger.slice(start, LEDGER_ROWS).to_arrow().cast(arrow_schema(LEDGER)))
+def _write_keys(context: Context, output: Path) -> None:
+    """Keeps the MinHash keys of what is kept, for later runs that name this one as earlier."""
+    for step in context.config.deduplicate:
+        quantity = quantity_of(step, context.recipe_folder)
+        if quantity is not None and isinstance(step, MinHashConfig):
+            files = context.derived_files(quantity.key, KEYS_FILE)
+            path = output / key_file_name(quantity.key)
+            write_kept_keys(path, context.shards, files=files, passes=context.verdicts.passes)
+
+
+def _with_tables(config: AugmentConfig | None, folder: Path) -> AugmentConfig | None:
+    """The same with its tables found from anywhere."""
+    if config is None:
+        return None
+    given = {name: path for name in AUGMENT_TABLES if (path := getattr(config, name)) is not None}
+    return config.model_copy(update={name: str((folder / path).absolute()) for name, path in given.items()})
+
+
+def _write_ledger(context: Context, quarantine: pl.DataFrame, output: Path) -> dict[str, Any]:
+    """Writes the ledger and examples of what was dropped; returns the counts."""
+    tally, examples, config = Tally(), Examples(), context.config
+    with LedgerWriter(output) as writer:
+        for frame in ledger_frames(config, context.shards, context.verdicts):
+            tally.add(frame)
+            examples.add(frame)
+            writer.add(frame)
+    rules = {source.name: config.rules_for(source) for source in config.sources}
+    _write_json(output / "examples.json", examples.describe(rules, context.shards.documents))
+    return tally.summary(context.verdicts.names, quarantine=quarantine)
 
 
 def _write_quarantine(quarantine: pl.DataFrame, output: Path) -> None:

@@ -5,32 +5,40 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+import orjson
 
 from headrace.corpus.config import Format, SourceConfig
+from headrace.corpus.raw_file import RawFile as RawFile
+from headrace.corpus.raw_file import StoredObject, connect, version_of
 from headrace.errors import InputError, RecipeError
 
-Compression = Literal["none", "gzip", "zstd"]
+Compression = Literal["none", "gzip", "zstd", "bzip2", "xz"]
 
 FORMATS: dict[str, Format] = {
     ".txt": "text",
     ".md": "text",
+    ".markdown": "text",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "tsv",
     ".html": "html",
     ".htm": "html",
+    ".warc": "warc",
+    ".eml": "mail",
+    ".mbox": "mbox",
+    **{f".{section}": "man" for section in range(1, 10)},
 }
-COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+ARCHIVES = {".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".zip", ".7z", ".rar", ".cpio", ".ar", ".deb", ".rpm"}
 
-
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """A file of a source."""
-
-    path: Path
-    name: str
-    """Path relative to the recipe's folder, with forward slashes: what users see and what identities are made from."""
+WITH_FIELDS = ("jsonl", "parquet", "csv", "tsv")
+"""Formats whose records have named fields, one of which is the text."""
+MAILDIR = ("cur", "new", "tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +54,8 @@ def find_files(source: SourceConfig, folder: Path) -> list[RawFile]:
 
     Raises InputError if a path matches nothing, RecipeError if a file's format is unknown or a setting cannot apply.
     """
-    found = {path for pattern in source.path for path in _match(source, pattern, folder=folder)}
-    files = sorted((RawFile(path, _display_name(path, folder)) for path in found), key=lambda file: file.name)
+    found = {file for pattern in source.path for file in _match(source, pattern, folder=folder)}
+    files = sorted(found, key=lambda file: file.name)
     for file in files:
         _check(source, file)
     return files
@@ -55,15 +63,20 @@ def find_files(source: SourceConfig, folder: Path) -> list[RawFile]:
 
 def kind_of(source: SourceConfig, file: RawFile) -> FileKind:
     """How `file` is read: by the source's `format`, else by suffix. Raises RecipeError if neither says."""
-    kind = _kind_by_suffix(file.path.name)
-    if source.format is not None:
-        return FileKind(source.format, kind[1])
-    if kind[0] is None:
+    name = file.name.rpartition("/")[2]
+    if archive := _archive_suffix(name):
+        raise RecipeError(
+            f"source {source.name}: {file.name} is an archive ({archive}), a folder in one file. Unpack it and write "
+            "its folder, or a path that leaves this file out."
+        )
+    known, compression = _kind_by_suffix(name)
+    kind = source.format or known
+    if kind is None:
         raise RecipeError(
             f"source {source.name}: {file.name} has no suffix of a known format ({', '.join(FORMATS)}, each also with "
-            f"{' or '.join(COMPRESSIONS)}). Write `format:` for the source, or a path that leaves this file out."
+            f"{', '.join(COMPRESSIONS)}). Write `format:` for the source, or a path that leaves this file out."
         )
-    return FileKind(kind[0], kind[1])
+    return FileKind(kind, compression)
 
 
 def _kind_by_suffix(name: str) -> tuple[Format | None, Compression]:
@@ -73,26 +86,77 @@ def _kind_by_suffix(name: str) -> tuple[Format | None, Compression]:
     return FORMATS.get(inner), compression
 
 
-def _match(source: SourceConfig, pattern: str, *, folder: Path) -> list[Path]:
-    if (folder / pattern).is_dir():
-        paths: Iterator[Path] = (path for path in (folder / pattern).rglob("*") if _is_readable(source, path))
-    elif (folder / pattern).is_file():  # a name may hold a character that means something in a glob
-        paths = iter([folder / pattern])
-    else:
-        paths = (folder / name for name in glob.iglob(pattern, root_dir=folder, recursive=True))
-    # resolved only lexically: a user who links folders together wants to see the names of the links
-    files = [Path(os.path.abspath(path)) for path in paths if path.is_file()]
+def _archive_suffix(name: str) -> str | None:
+    stem, suffix = os.path.splitext(name.lower())
+    inner = os.path.splitext(stem)[1] if suffix in COMPRESSIONS else ""
+    return next((kind for kind in (suffix, inner) if kind in ARCHIVES), None)
+
+
+def _match(source: SourceConfig, pattern: str, *, folder: Path) -> list[RawFile]:
+    scheme, separator, _ = pattern.partition("://")
+    if separator and scheme == "file":
+        pattern = unquote(urlsplit(pattern).path)
+    is_remote = bool(separator) and scheme != "file"
+    files = _objects(source, pattern) if is_remote else _local_files(source, pattern, folder=folder)
     if not files:
+        where = "" if is_remote else f" in {folder.absolute()}"
         raise InputError(
-            f"source {source.name}: no file matches {pattern} in {folder.absolute()}. "
+            f"source {source.name}: no file matches {pattern}{where}. "
             "Paths are relative to the recipe's folder; `**` goes through sub-folders."
         )
     return files
 
 
-def _is_readable(source: SourceConfig, path: Path) -> bool:
-    known = source.format is not None or _kind_by_suffix(path.name)[0] is not None
-    return known and not path.name.startswith(".")
+def _local_files(source: SourceConfig, pattern: str, *, folder: Path) -> list[RawFile]:
+    if (folder / pattern).is_dir():
+        paths: Iterator[Path] = (
+            path for path in (folder / pattern).rglob("*") if _is_readable(source, path.as_posix())
+        )
+        paths = (path for path in paths if not _is_undelivered(path))
+    elif (folder / pattern).is_file():  # a name may hold a character that means something in a glob
+        paths = iter([folder / pattern])
+    else:
+        paths = (folder / name for name in glob.iglob(pattern, root_dir=folder, recursive=True))
+    # resolved only lexically: a user who links folders together wants to see the names of the links
+    addresses = [os.path.abspath(path) for path in paths if path.is_file()]
+    return [RawFile(address, _display_name(address, folder)) for address in addresses]
+
+
+def _objects(source: SourceConfig, url: str) -> list[RawFile]:
+    """What an object store has under a URL: one object, a glob, or everything below a prefix."""
+    scheme, options = url.partition("://")[0], dict(source.storage)
+    store = connect(scheme, options)
+    try:
+        store.invalidate_cache()  # a listing from an earlier run in this process may be out of date
+        if store.isfile(url):
+            found = {url: store.info(url)}
+        elif glob.has_magic(url):
+            found = store.glob(url, detail=True)
+        else:
+            found = {name: each for name, each in store.find(url, detail=True).items() if _is_readable(source, name)}
+    except Exception as error:  # each driver has its own tree of errors
+        raise InputError(
+            f"source {source.name}: {url} cannot be listed ({type(error).__name__}: {error}). Credentials and endpoint "
+            "come from the driver's usual environment variables and files; `storage:` takes an endpoint or a profile."
+        ) from error
+    return [_object(store, scheme, details, options) for details in found.values() if details["type"] == "file"]
+
+
+def _object(store: Any, scheme: str, details: dict[str, Any], options: dict[str, Any]) -> RawFile:
+    address = f"{scheme}://{store._strip_protocol(details['name']).lstrip('/')}"
+    stored = StoredObject(int(details["size"]), version_of(details), orjson.dumps(options).decode())
+    return RawFile(address, address, stored)
+
+
+def _is_readable(source: SourceConfig, path: str) -> bool:
+    name = path.rpartition("/")[2]
+    known = source.format is not None or (_kind_by_suffix(name)[0] is not None and not _archive_suffix(name))
+    return known and not name.startswith(".")
+
+
+def _is_undelivered(path: Path) -> bool:
+    """Whether a file lies in the `tmp` of a maildir, where messages are that somebody is still writing."""
+    return path.parent.name == "tmp" and all((path.parent.parent / name).is_dir() for name in MAILDIR)
 
 
 def _check(source: SourceConfig, file: RawFile) -> None:
@@ -105,12 +169,13 @@ def _check(source: SourceConfig, file: RawFile) -> None:
         raise RecipeError(
             f"source {source.name}: document_start is for plain text, and {file.name} is read as {kind.format}."
         )
-    if "text" in source.model_fields_set and kind.format in ("text", "html"):
-        raise RecipeError(
-            f"source {source.name}: `text` names a field, and {file.name}, read as {kind.format}, has none."
-        )
+    for setting in {"text", "markup"} & source.model_fields_set:
+        if kind.format not in WITH_FIELDS:
+            raise RecipeError(
+                f"source {source.name}: `{setting}` is about a field, and {file.name}, read as {kind.format}, has none."
+            )
 
 
-def _display_name(path: Path, folder: Path) -> str:
-    name = Path(os.path.relpath(path, folder)).as_posix()
+def _display_name(address: str, folder: Path) -> str:
+    name = Path(os.path.relpath(address, folder)).as_posix()
     return os.fsencode(name).decode("utf-8", "backslashreplace")  # names may be any bytes, tables hold UTF-8

@@ -8,14 +8,27 @@ from typing import Any
 import orjson
 import polars as pl
 
-from headrace.corpus.columns import TEXT_SCORES
-from headrace.corpus.examples import EXCERPT_CHARACTERS, failed_rules, texts_of
-from headrace.corpus.presets import DUPLICATE, Rule
-from headrace.corpus.rules import columns_of
+from headrace.corpus.columns import LEARNED, REDACTED, TEXT_SCORES
+from headrace.corpus.decide.examples import EXCERPT_CHARACTERS, failed_rules, texts_of
+from headrace.corpus.decide.rules import columns_of
+from headrace.corpus.presets import Rule
+from headrace.corpus.reasons import MEANINGS
 from headrace.errors import InputError
 from headrace.store import Artefact
 
 MIN_PREFIX = 6
+SHOWN_SCORES = (
+    "language",
+    "language_score",
+    *TEXT_SCORES,
+    *LEARNED,
+    *REDACTED,
+    "cluster_size",
+    "similarity",
+    "num_contaminated",
+    "removed_bytes",
+    "copies",
+)
 SHOWN_IDS = 5
 
 
@@ -50,7 +63,8 @@ class Explanation:
 def explain(curated: Artefact, document: str) -> list[Explanation]:
     """What happened to a document, in input order if several are meant.
 
-    document: an id, the beginning of one (6 or more digits), a raw file's name, or `file:offset`.
+    document: an id, the beginning of one (6 or more digits), the id that its record has in the raw input, a raw file's
+    name, or `file:offset`.
     Raises InputError if there is no such document, or the beginning fits more than one id.
     """
     ledger = pl.scan_parquet(curated.files("ledger-*.parquet"))
@@ -59,14 +73,15 @@ def explain(curated: Artefact, document: str) -> list[Explanation]:
         _check_unique(document, rows["id"].to_list())
         if rows.height:
             return _explain_rows(curated, rows.to_dicts())
-    place = _place(document)
+    place = _place(document) | (pl.col("raw_id") == document)
     rows = ledger.filter(place).collect()
-    records = pl.scan_parquet(curated.files("quarantine.parquet")).filter(place).collect()
+    records = pl.scan_parquet(curated.files("quarantine.parquet")).filter(_place(document)).collect()
     found = [*_explain_rows(curated, rows.to_dicts()), *map(_explain_record, records.to_dicts())]
     if not found:
         raise InputError(
             f'no document or damaged record is called "{document}". Give an id or its first {MIN_PREFIX} or more '
-            "digits, a file as the ledger's `file` column writes it, or file:offset."
+            "digits, the record's own id in the raw input, a file as the ledger's `file` column writes it, or "
+            "file:offset."
         )
     return sorted(found, key=lambda explanation: (explanation.file, explanation.offset))
 
@@ -92,26 +107,26 @@ def _explain_rows(curated: Artefact, rows: Sequence[dict[str, Any]]) -> list[Exp
     rules = {name: [Rule.model_validate(rule) for rule in source["rules"]] for name, source in sources.items()}
     measured = {name: Artefact(curated.path.parent / source["measured"]) for name, source in sources.items()}
     texts = texts_of(rows, {name: artefact.files("documents-*.parquet") for name, artefact in measured.items()})
-    return [
-        Explanation(
-            **{
-                name: row[name]
-                for name in ("id", "source", "file", "offset", "size_bytes", "kept", "split", "duplicate_of")
-            },
-            reasons=tuple(_reasons(row, rules[row["source"]])),
-            scores={name: row[name] for name in ("language", "language_score", *TEXT_SCORES)},
-            excerpt=texts[row["id"]][:EXCERPT_CHARACTERS],
-        )
-        for row in rows
-    ]
+    return [_explain_row(row, rules[row["source"]], texts[row["id"]]) for row in rows]
 
 
-def _reasons(row: dict[str, Any], rules: Sequence[Rule]) -> list[Reason]:
-    found = [
-        Reason(rule.reason, rule.rule, {column: row[column] for column in columns_of(rule)})
-        for rule in failed_rules(row, rules)
-    ]
-    return found + ([Reason(DUPLICATE, "", {"content_hash": row["content_hash"]})] if row["duplicate_of"] else [])
+def _explain_row(row: dict[str, Any], rules: Sequence[Rule], text: str) -> Explanation:
+    (failed,) = failed_rules([row], rules)
+    copied = ("id", "source", "file", "offset", "size_bytes", "kept", "split", "duplicate_of")
+    return Explanation(
+        **{name: row[name] for name in copied},
+        reasons=tuple(_reasons(row, failed)),
+        scores={name: value for name in SHOWN_SCORES if (value := row[name]) is not None},
+        excerpt=text[:EXCERPT_CHARACTERS],
+    )
+
+
+def _reasons(row: dict[str, Any], failed: Sequence[Rule]) -> list[Reason]:
+    found = [Reason(rule.reason, rule.rule, {column: row[column] for column in columns_of(rule)}) for rule in failed]
+    if (name := row["reason"]) in MEANINGS:
+        shown = {"similarity": row["similarity"], "num_contaminated": row["num_contaminated"]}
+        found.append(Reason(name, "", {column: value for column, value in shown.items() if value}))
+    return found
 
 
 def _explain_record(row: dict[str, Any]) -> Explanation:

@@ -10,8 +10,7 @@ from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
 from headrace.train.config import StageConfig
 
-# Bytes on disk per byte of raw file, over all artefacts of the data half: measured 0.9 on plain text (documents,
-# scores,
+# Bytes on disk per byte of raw file, over all artefacts of the data half: measured 0.9 on plain text (documents, scores,
 # curated copy, tokens), and zstd and gzip unfold text by 3 to 4.
 DISK_PER_RAW_BYTE = 1.0
 DISK_PER_COMPRESSED_BYTE = 4.0
@@ -20,12 +19,12 @@ CHECKPOINT_BYTES_PER_PARAMETER = 12
 PROCESS_BYTES = 1_000_000_000  # measured: torch and the data libraries, compiled kernels, the allocator's reserve
 
 
-def check_corpus_disk(files: Sequence[Path], folder: Path) -> None:
-    """Raises CapacityError if the artefacts of these raw files will not fit on the disk of `folder`."""
+def check_corpus_disk(files: Sequence[tuple[str, int]], folder: Path) -> None:
+    """Raises CapacityError if the artefacts of raw files, given by name and size, will not fit on `folder`'s disk."""
     needed = 0.0
-    for path in files:
-        compressed = path.suffix in (".gz", ".zst", ".parquet")
-        needed += path.stat().st_size * (DISK_PER_COMPRESSED_BYTE if compressed else DISK_PER_RAW_BYTE)
+    for name, size_bytes in files:
+        is_compressed = name.endswith((".gz", ".zst", ".bz2", ".xz", ".parquet"))
+        needed += size_bytes * (DISK_PER_COMPRESSED_BYTE if is_compressed else DISK_PER_RAW_BYTE)
     _check_disk(needed, folder, what=f"curating {len(files):,} files")
 
 

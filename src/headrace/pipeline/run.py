@@ -9,9 +9,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from headrace.corpus.discover import RawFile, find_files
-from headrace.corpus.rules import check_rules
-from headrace.corpus.workers import Workers
+import psutil
+
+from headrace.corpus.decide.context import CurateInputs
+from headrace.corpus.decide.rules import check_rules
+from headrace.corpus.derive import quantities_of
+from headrace.corpus.discover import find_files
+from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.raw_file import RawFile
+from headrace.corpus.workers import EngineKind, Limits, Workers, open_engine
 from headrace.errors import RecipeError
 from headrace.pipeline import steps
 from headrace.pipeline.result import Run
@@ -24,6 +30,7 @@ from headrace.trace import Listener, event, recording, span
 from headrace.version import VERSION
 
 LIBRARIES = ("torch", "numpy", "pyarrow", "polars", "tokenizers", "gigatoken", "resiliparse", "py3langid", "rjieba")
+FREE_SHARE = 0.75  # of the free memory, for curation that was given no limit
 SMALL_INPUT_BYTES = 1 << 20  # starting worker processes takes longer than reading this much
 
 
@@ -39,6 +46,12 @@ class RunOptions:
     """Processes that train together."""
     num_workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     """Processes that read and curate text."""
+    engine: EngineKind = "local"
+    """Where they run: on this machine, or as tasks of a Ray cluster."""
+    ray_address: str | None = None
+    """Of the cluster; None starts one on this machine."""
+    memory_limit_bytes: int | None = None
+    """What curation may take, all its processes together; None: three quarters of the memory that is free."""
     listeners: Sequence[Listener] = ()
     """Who is told of progress."""
 
@@ -90,15 +103,50 @@ class _Road:
 
     def _curate(self, files: dict[str, list[RawFile]]) -> Artefact:
         corpus, seed, store = self._recipe.corpus, self._recipe.seed, self._store
-        total_bytes = sum(file.path.stat().st_size for listed in files.values() for file in listed)
-        num_workers = self._options.num_workers if total_bytes > SMALL_INPUT_BYTES else 1
-        measured: dict[str, Artefact] = {}
-        with Workers(num_workers) as workers:
-            for source in corpus.sources:
-                make = partial(steps.measure, source, corpus, files=files[source.name], store=store, workers=workers)
-                measured[source.name] = self._step(f"measure {source.name}", make)
-            make = partial(steps.curate_corpus, corpus, seed=seed, measured=measured, store=store, workers=workers)
+        memory_limit = self._options.memory_limit_bytes or int(FREE_SHARE * psutil.virtual_memory().available)
+        with self._open_workers(files, memory_limit) as workers:
+            measured = self._measure(files, workers)
+            derived: dict[str, dict[str, Artefact]] = {}
+            for quantity in quantities_of(corpus, self._options.recipe_folder):
+                for name, artefact in measured.items():
+                    make = partial(steps.derive, quantity, measured=artefact, store=store, workers=workers)
+                    found = self._step(f"{quantity.name} {name}", make)
+                    derived.setdefault(quantity.key, {})[name] = found
+            earlier = {name: RunFolder(self._options.runs / name).artefact("curate") for name in corpus.earlier}
+            inputs = CurateInputs(measured, derived, self._options.recipe_folder, earlier)
+            make = partial(
+                steps.curate_corpus, corpus, inputs, seed=seed, store=store, workers=workers, memory_limit=memory_limit
+            )
             return self._step("curate", make)
+
+    def _open_workers(self, files: dict[str, list[RawFile]], memory_limit: int) -> Workers:
+        options, limits = self._options, Limits(memory_bytes=memory_limit)
+        if options.engine == "ray":
+            return open_engine("ray", address=options.ray_address, limits=limits)
+        total_bytes = sum(file.size_bytes for listed in files.values() for file in listed)
+        num_workers = options.num_workers if total_bytes > SMALL_INPUT_BYTES else 1
+        return Workers(num_workers, limits=limits)
+
+    def _measure(self, files: dict[str, list[RawFile]], workers: Workers) -> dict[str, Artefact]:
+        corpus, store = self._recipe.corpus, self._store
+        quality: Artefact | None = None
+        if corpus.quality is not None:
+            make = partial(
+                steps.learn_quality,
+                corpus.quality,
+                folder=self._options.recipe_folder,
+                seed=self._recipe.seed,
+                store=store,
+            )
+            quality = self._step("quality", make)
+        measured: dict[str, Artefact] = {}
+        for source in corpus.sources:
+            settings = MeasureSettings.of(corpus, source)
+            make = partial(
+                steps.measure, settings, files=files[source.name], quality=quality, store=store, workers=workers
+            )
+            measured[source.name] = self._step(f"measure {source.name}", make)
+        return measured
 
     def _learn(self, curated: Artefact) -> None:
         config, store, folder = self._recipe.tokens_config, self._store, self._options.recipe_folder

@@ -1,34 +1,40 @@
-"""One function per step of the data half and of evaluation: what determines its artefact, and what builds it."""
+"""One function per step of the data half and of evaluation: what determines its artefact, and what builds it.
+
+What only a build needs is imported by the build: a run that finds everything done answers in a second.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import orjson
 
 from headrace.config import Config
-from headrace.corpus.config import CorpusConfig, SourceConfig
-from headrace.corpus.curate import CURATE_VERSION, curate
-from headrace.corpus.discover import RawFile
-from headrace.corpus.measure import MEASURE_VERSION, measure_source
+from headrace.corpus.config import CorpusConfig
+from headrace.corpus.decide.context import AUGMENT_TABLES, CURATE_VERSION, CurateInputs
+from headrace.corpus.derive import DERIVE_VERSION, Quantity, derive_source
+from headrace.corpus.discover import find_files
+from headrace.corpus.measure.config import MEASURE_VERSION, MeasureSettings
+from headrace.corpus.quality.config import QualityConfig
+from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import Workers
 from headrace.diagnose import check_corpus_disk
+from headrace.errors import InputError
 from headrace.evaluate.config import EvaluateConfig
 from headrace.store import Artefact, StepSpec, Store, Workspace
 from headrace.store.fingerprint import digest_file, fingerprint_files, unread_files
 from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, build_vocabulary, encode_corpus
 from headrace.tokens.config import VocabularyConfig
 
+QUALITY_VERSION = 1
 EVALUATE_VERSION = 1  # here and not beside its code, which imports torch
 
 
-class MeasureSettings(Config):
-    """What a source's scores depend on, besides its files. Rules do not count: they are thresholds over the scores."""
+class QualitySettings(Config):
+    """What the learned models depend on, besides their examples."""
 
-    source: SourceConfig
-    normalize: Literal["NFC", "NFKC", "none"]
-    quarantine_limit: float
+    quality: QualityConfig
+    seed: int
 
 
 class CurateSettings(Config):
@@ -51,44 +57,66 @@ class EvaluateSettings(Config):
     seed: int
 
 
+def learn_quality(config: QualityConfig, *, folder: Path, seed: int, store: Store) -> Artefact:
+    """The models that judge quality, trained on the user's examples."""
+    from headrace.corpus.measure.learned import example_sources, train_models
+
+    files = {name: find_files(source, folder) for name, source in example_sources(config).items()}
+    inputs = {name: _fingerprint(listed, store) for name, listed in files.items()}
+    spec = StepSpec("quality", QUALITY_VERSION, QualitySettings(quality=config, seed=seed), inputs)
+    return store.ensure(spec, lambda workspace: train_models(config, files=files, seed=seed, output=workspace.output))
+
+
 def measure(
-    source: SourceConfig, corpus: CorpusConfig, *, files: Sequence[RawFile], store: Store, workers: Workers
+    settings: MeasureSettings, *, files: Sequence[RawFile], quality: Artefact | None, store: Store, workers: Workers
 ) -> Artefact:
     """The documents of one source and all their scores."""
-    settings = MeasureSettings(
-        source=source.for_measuring(),
-        normalize=corpus.normalize,
-        quarantine_limit=corpus.quarantine_limit,
-    )
-    paths, memory = [file.path for file in files], store.root / ".fingerprints.json"
-    check_corpus_disk(unread_files(paths, memory=memory), store.root)  # before hours are spent on reading them
-    digests = fingerprint_files(paths, memory=memory)
-    spec = StepSpec("measure", MEASURE_VERSION, settings, {"files": _digest_all(files, digests)})
+    unread = unread_files(files, memory=store.root / ".fingerprints.json")
+    check_corpus_disk(_sizes(unread), store.root)  # before hours are spent on reading them
+    inputs = {"files": _fingerprint(files, store)} | ({"quality": quality.address} if quality else {})
+    spec = StepSpec("measure", MEASURE_VERSION, settings, inputs)
 
     def build(workspace: Workspace) -> Mapping[str, object]:
-        check_corpus_disk(paths, store.root)
-        return measure_source(
-            source,
-            normalize=corpus.normalize,
-            files=files,
-            workspace=workspace,
-            workers=workers,
-            quarantine_limit=corpus.quarantine_limit,
-        )
+        from headrace.corpus.measure.source import measure_source  # brings the kernels' compiler: see above
+
+        check_corpus_disk(_sizes(files), store.root)
+        models = _verify(quality).path if quality else None
+        return measure_source(settings, files=files, quality=models, workspace=workspace, workers=workers)
 
     return store.ensure(spec, build)
 
 
-def curate_corpus(
-    corpus: CorpusConfig, *, seed: int, measured: Mapping[str, Artefact], store: Store, workers: Workers
-) -> Artefact:
-    """The documents that may stay, in two splits, and the ledger."""
-    inputs = {name: artefact.address for name, artefact in measured.items()}
-    spec = StepSpec("curate", CURATE_VERSION, CurateSettings(corpus=corpus, seed=seed), inputs)
+def derive(quantity: Quantity, *, measured: Artefact, store: Store, workers: Workers) -> Artefact:
+    """What finding similar documents must know of every document of a source, besides its scores."""
+    inputs = {"measured": measured.address}
+    if quantity.encoder is not None:
+        inputs["encoder"] = _digest_files(quantity.encoder)
+    spec = StepSpec(quantity.name, DERIVE_VERSION, quantity.config, inputs)
     return store.ensure(
         spec,
-        lambda workspace: curate(corpus, seed=seed, measured=_verified(measured), workspace=workspace, workers=workers),
+        lambda workspace: derive_source(quantity, measured=_verify(measured), workspace=workspace, workers=workers),
     )
+
+
+def curate_corpus(
+    corpus: CorpusConfig, inputs: CurateInputs, *, seed: int, store: Store, workers: Workers, memory_limit: int
+) -> Artefact:
+    """The documents that may stay, in two splits, and the ledger."""
+    addresses = {name: artefact.address for name, artefact in inputs.measured.items()}
+    addresses |= {f"earlier {name}": artefact.address for name, artefact in inputs.earlier.items()}
+    for key, artefacts in inputs.derived.items():
+        addresses |= {f"{key} {name}": artefact.address for name, artefact in artefacts.items()}
+    addresses |= {name: _digest_files(inputs.recipe_folder / path) for name, path in _compared(corpus).items()}
+    spec = StepSpec("curate", CURATE_VERSION, CurateSettings(corpus=corpus, seed=seed), addresses)
+
+    def build(workspace: Workspace) -> Mapping[str, object]:
+        from headrace.corpus.curate import curate  # brings the kernels' compiler: see above
+
+        for artefacts in (inputs.measured, inputs.earlier, *inputs.derived.values()):
+            _verified(artefacts)
+        return curate(corpus, inputs, seed=seed, workspace=workspace, workers=workers, memory_limit=memory_limit)
+
+    return store.ensure(spec, build)
 
 
 def make_vocabulary(config: VocabularyConfig, *, curated: Artefact, folder: Path, store: Store) -> Artefact:
@@ -128,8 +156,30 @@ def evaluate(config: EvaluateConfig, *, model: Artefact, tokens: Artefact, seed:
     return store.ensure(spec, build)
 
 
-def _digest_all(files: Sequence[RawFile], digests: Sequence[str]) -> str:
+def _compared(corpus: CorpusConfig) -> dict[str, str]:
+    """Files besides the sources that a curated corpus depends on: what they are for -> path."""
+    sets = corpus.decontaminate.sets if corpus.decontaminate else ()
+    tables = ((name, getattr(corpus.augment, name)) for name in AUGMENT_TABLES if corpus.augment)
+    return {f"evaluation set {each.name}": each.path for each in sets} | {name: path for name, path in tables if path}
+
+
+def _digest_files(path: Path) -> str:
+    """One digest of a file, or of all files below a folder. Raises InputError if there is none."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    try:
+        digests = [[file.relative_to(path).as_posix(), digest_file(file)] for file in files]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error}). Paths are relative to the recipe's folder.") from error
+    return hashlib.sha256(orjson.dumps(digests)).hexdigest()[:32]
+
+
+def _sizes(files: Sequence[RawFile]) -> list[tuple[str, int]]:
+    return [(file.name, file.size_bytes) for file in files]
+
+
+def _fingerprint(files: Sequence[RawFile], store: Store) -> str:
     """One digest for the names and bytes of all files of a source."""
+    digests = fingerprint_files(files, memory=store.root / ".fingerprints.json")
     pairs = [[file.name, digest] for file, digest in zip(files, digests, strict=True)]
     return hashlib.sha256(orjson.dumps(pairs)).hexdigest()[:32]
 

@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +15,13 @@ from headrace.recipe.schema import Recipe
 from headrace.recipe.yaml_text import parse_yaml
 
 SHOWN_CHARACTERS = 80
-WANTED = {"tuple_type": "a list", "model_type": "keys and values", "too_short": "at least one"}
+QUOTE = "'"
+WANTED = {
+    "tuple_type": "a list",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "too_short": "at least one",
+}
 
 
 def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -107,6 +115,10 @@ def _explain(error: ErrorDetails) -> str:
         return f"{path}: unknown key (value {_show(error['input'])}).{_suggest(place)}"
     if error["type"] == "missing":
         return f"{path}: missing; it must be written."
+    if error["type"] == "union_tag_not_found":
+        return f"{path}.{error['ctx']['discriminator'].strip(QUOTE)}: missing; it must be written."
+    if error["type"] == "union_tag_invalid":
+        return f"{path}: got {_show(error['ctx']['tag'])}, wanted one of {error['ctx']['expected_tags']}."
     if error["type"] == "invalid_key":
         return f"{path}: a key is a word; write it in quotes if it must be a number."
     message = WANTED.get(error["type"]) or error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -123,7 +135,15 @@ def _follows_from_another(error: ErrorDetails) -> bool:
 
 def _is_branch(part: int | str) -> bool:
     """Whether a part of an error's location names a branch of a union instead of a key."""
-    return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool", "Rule"))
+    return isinstance(part, str) and ("[" in part or part in _branches())
+
+
+@cache
+def _branches() -> frozenset[str]:
+    """Names that pydantic gives to the branches of unions: types, and the methods that tell steps apart."""
+    models = list(_models_below(Recipe))
+    methods = (get_args(model.model_fields["method"].annotation) for model in models if "method" in model.model_fields)
+    return frozenset(("str", "int", "float", "bool", *(model.__name__ for model in models), *chain(*methods)))
 
 
 def _suggest(place: Sequence[int | str]) -> str:
@@ -131,10 +151,8 @@ def _suggest(place: Sequence[int | str]) -> str:
     here = [name for path, name in _all_keys(Recipe) if _same_level(path, place[:-1])]
     if close := difflib.get_close_matches(unknown, here, n=1):
         return f" Did you mean `{close[0]}`?"
-    elsewhere = [(path, name) for path, name in _all_keys(Recipe) if name == unknown]
-    if elsewhere:
-        path, name = elsewhere[0]
-        return f" Did you mean `{'.'.join((*path, name))}`?"
+    if elsewhere := [".".join((*path, name)) for path, name in _all_keys(Recipe) if name == unknown]:
+        return f" Did you mean `{min(elsewhere, key=lambda key: key.count('.'))}`?"
     return f" Valid keys here: {', '.join(here)}." if here else ""
 
 
@@ -148,6 +166,13 @@ def _all_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tu
         yield path, name
         for inner in _models_in(field.annotation):
             yield from _all_keys(inner, (*path, name))
+
+
+def _models_below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for field in model.model_fields.values():
+        for inner in _models_in(field.annotation):
+            yield from _models_below(inner)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -4,6 +4,7 @@ interpret.
 The page's style sheet colours axis text and grid lines, so one figure serves both colour schemes.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ NEUTRAL, PALE = "#8d9aa8", "rgba(74,143,216,0.5)"
 MARGINS = {"l": 8, "r": 24, "t": 12, "b": 8, "pad": 4}
 BAR_PIXELS, BAR_FRAME_PIXELS, DIGIT_PIXELS = 28, 60, 8
 SHARE_PIXELS, SHARE_FRAME_PIXELS = 34, 110
+LEGEND_NAMES, LEGEND_PIXELS = 3, 24  # names that a row of a legend holds on a narrow screen; the frame has room for two
 CURVE_PIXELS, WIDE_CURVE_PIXELS = 250, 360
 LABEL_CHARACTERS = 28
 OTHERS = "(others)"  # no source or language can be called so
@@ -117,7 +119,8 @@ def share_chart(
     y["showticklabels"] = len(rows) > 1
     layout = _layout(x={"range": [0, 100], "ticksuffix": " %"}, y=y)
     layout.update(barmode="stack", legend={**layout.legend.to_plotly_json(), "traceorder": "normal"})
-    return finish(go.Figure(traces, layout), title, height=SHARE_FRAME_PIXELS + SHARE_PIXELS * len(rows))
+    legend = LEGEND_PIXELS * max(0, math.ceil(len(names) / LEGEND_NAMES) - 2)  # Plotly gives it half of the height
+    return finish(go.Figure(traces, layout), title, height=SHARE_FRAME_PIXELS + SHARE_PIXELS * len(rows) + legend)
 
 
 def curve_chart(title: str, curves: Sequence[Curve], *, x: Axis, y: Axis, wide: bool = False, note: str = "") -> Chart:

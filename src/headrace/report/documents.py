@@ -1,17 +1,43 @@
 """The section about documents: how many came, which rule turned how many away, what those were."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from headrace.corpus.reasons import (
+    CONTAMINATED,
+    DUPLICATE,
+    HIGH_PERPLEXITY,
+    LOW_QUALITY,
+    MEANINGS,
+    NEAR_DUPLICATE,
+    NOTHING_LEFT,
+    SAME_MEANING,
+)
 from headrace.report.blocks import Block, Cell, Chart, Column, Gauge, Note, Quotation, Quotations, Section, Table
-from headrace.report.charts import DROPPED, DUPLICATED, HELD_OUT, KEPT, Bar, bar_chart, share_chart
+from headrace.report.charts import (
+    DROPPED,
+    DUPLICATED,
+    HELD_OUT,
+    KEPT,
+    NEUTRAL,
+    PALETTE,
+    Bar,
+    bar_chart,
+    share_chart,
+)
 from headrace.report.material import Material, read_json
-from headrace.report.wording import count, plural, share
+from headrace.report.wording import count, excerpt, plural, score, share
 from headrace.store import Artefact
 
-EXCERPT_CHARACTERS = 300
 MOST_BARS = 14
+OTHER_OUTCOMES = {
+    "poor by learned scores": ((LOW_QUALITY, HIGH_PERPLEXITY), PALETTE[6]),
+    "contaminated": ((CONTAMINATED,), PALETTE[3]),
+    "nothing left": ((NOTHING_LEFT,), NEUTRAL),
+}
+"""What else drops documents: the reasons, and the colour."""
+TWINS = {DUPLICATE: "equal to", NEAR_DUPLICATE: "nearly equal to", SAME_MEANING: "says the same as"}
 
 Counts = Mapping[str, Any]
 
@@ -30,22 +56,23 @@ def documents_section(material: Material) -> Section | None:
     )
     blocks: list[Block] = [_outcome_chart(summary), *_reasons_chart(summary), _funnel_table(curated)]
     blocks += _examples(curated)
-    if summary["quarantined"]:
-        blocks.append(_quarantine(summary))
-    if unprotected := sum(int(artefact.summary.get("files_without_checksum", 0)) for artefact in material.artefacts):
-        blocks.append(
-            Note(f"{plural(unprotected, 'compressed file')} without a checksum: damage in them may go unnoticed.")
-        )
+    blocks += [*_unread(material), *_remarks(material, summary)]
     return Section("documents", "Documents", lead, tuple(blocks))
 
 
 def _outcome_chart(summary: Counts) -> Chart:
-    failed = summary["seen"] - summary["kept"] - summary["duplicates"]
+    dropped = {step["reason"]: step["dropped_first"] for step in summary["funnel"]}
+    others = {
+        name: (sum(dropped.get(reason, 0) for reason in reasons), colour)
+        for name, (reasons, colour) in OTHER_OUTCOMES.items()
+    }
+    failed = summary["seen"] - summary["kept"] - summary["duplicates"] - sum(number for number, _ in others.values())
     outcomes = {
         "train": (summary["train"], KEPT),
         "validation": (summary["validation"], HELD_OUT),
         "duplicate": (summary["duplicates"], DUPLICATED),
         "failed a rule": (failed, DROPPED),
+        **{name: outcome for name, outcome in others.items() if outcome[0]},
     }
     named = {f"{name}: {count(number)}": (number, colour) for name, (number, colour) in outcomes.items()}
     parts = {name: number for name, (number, _) in named.items()}
@@ -63,12 +90,13 @@ def _reasons_chart(summary: Counts) -> list[Block]:
 
 
 def _fold(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The steps, or the first of them and one for all the rest."""
+    """The steps, or those that dropped most, in their order, and one for all the rest."""
     if len(steps) <= MOST_BARS:
         return steps
-    rest = steps[MOST_BARS - 1 :]
-    folded = {"reason": f"{len(rest)} more rules", "dropped_first": sum(step["dropped_first"] for step in rest)}
-    return [*steps[: MOST_BARS - 1], folded]
+    largest = sorted(range(len(steps)), key=lambda index: -steps[index]["dropped_first"])[: MOST_BARS - 1]
+    shown = [steps[index] for index in sorted(largest)]
+    rest = sum(step["dropped_first"] for step in steps) - sum(step["dropped_first"] for step in shown)
+    return [*shown, {"reason": f"{len(steps) - len(shown)} more reasons", "dropped_first": rest}]
 
 
 def _funnel_table(curated: Artefact) -> Table:
@@ -96,7 +124,7 @@ def _funnel_table(curated: Artefact) -> Table:
         for step in biting
     )
     note = f"Dropped nothing: {', '.join(idle)}." if idle else ""
-    return Table(columns, rows, title="What each rule did", note=note)
+    return Table(columns, rows, title="What each rule and each later step did", note=note)
 
 
 def _conditions(curated: Artefact) -> dict[str, list[str]]:
@@ -111,9 +139,7 @@ def _conditions(curated: Artefact) -> dict[str, list[str]]:
 
 
 def _condition(reason: str, conditions: Mapping[str, list[str]]) -> str:
-    if reason == "duplicate":
-        return "no equal document came before"
-    return "; ".join(conditions.get(reason, []))
+    return MEANINGS.get(reason) or "; ".join(conditions.get(reason, []))
 
 
 def _examples(curated: Artefact) -> list[Block]:
@@ -131,24 +157,43 @@ def _examples(curated: Artefact) -> list[Block]:
 def _quote(reason: str, document: Mapping[str, Any]) -> Quotation:
     others = [other for other in document["reasons"] if other != reason]
     remark = f"also failed {', '.join(others)}" if others else ""
-    remark = f"equal to {document['duplicate_of']}" if document["duplicate_of"] else remark
-    text = document["text"]
+    remark = f"{TWINS.get(reason, 'like')} {document['duplicate_of']}" if document["duplicate_of"] else remark
     return Quotation(
         place=f"{document['source']} · {document['file']}:{document['offset']}",
-        text=text if len(text) < EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS] + " …",
-        scores={name: _score(value) for name, value in document["scores"].items()},
+        text=excerpt(document["text"]),
+        scores={name: score(value) for name, value in document["scores"].items()},
         remark=remark,
     )
 
 
-def _score(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return count(value) if isinstance(value, int) else str(value)
+def _unread(material: Material) -> list[Block]:
+    """What lay in the files and is no document."""
+    blocks: list[Block] = []
+    if damaged := material.curated.summary["quarantine_reasons"] if material.curated else {}:
+        note = "They could not be read as documents; they are kept in quarantine.parquet and in no count above."
+        blocks.append(_reasons_table("Damaged records", damaged, note=note))
+    skipped = Counter[str]()
+    for artefact in material.artefacts:
+        skipped.update(artefact.summary.get("skipped", {}))
+    if skipped:
+        note = "They are whole, but hold no text to learn from, such as redirects and pictures; in no count above."
+        blocks.append(_reasons_table("Skipped records", dict(skipped.most_common()), note=note))
+    return blocks
 
 
-def _quarantine(summary: Counts) -> Table:
-    reasons = summary["quarantine_reasons"]
-    rows = tuple((reason, count(number)) for reason, number in reasons.items())
-    note = "Records that could not be read as documents; they are kept in quarantine.parquet and in no count above."
-    return Table((Column("Damaged records", "text"), Column("Records")), rows, title="Quarantine", note=note)
+def _reasons_table(title: str, reasons: Counts, *, note: str) -> Table:
+    rows = tuple((reason.replace("_", " "), count(number)) for reason, number in reasons.items())
+    return Table((Column("Reason", "text"), Column("Records")), rows, title=title, note=note)
+
+
+def _remarks(material: Material, summary: Counts) -> list[Block]:
+    remarks: list[Block] = []
+    if repeated := summary.get("repeated_ids", 0):
+        has = "has an id" if repeated == 1 else "have ids"
+        remarks.append(
+            Note(f"{plural(repeated, 'record')} {has} that an earlier record has too; each counts on its own.")
+        )
+    if unprotected := sum(int(artefact.summary.get("files_without_checksum", 0)) for artefact in material.artefacts):
+        text = f"{plural(unprotected, 'compressed file')} without a checksum: damage in them may go unnoticed."
+        remarks.append(Note(text))
+    return remarks

@@ -16,11 +16,17 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from headrace.report.blocks import Page, Section
+from headrace.report.contamination import contamination_section
 from headrace.report.documents import documents_section
+from headrace.report.duplicates import duplicates_section
 from headrace.report.evaluation import evaluation_section, samples_section
 from headrace.report.headline import key_facts, status, verdict
 from headrace.report.material import Material, gather
+from headrace.report.mixture import mixture_section
 from headrace.report.provenance import recipe_section, steps_section
+from headrace.report.quality import quality_section
+from headrace.report.redaction import redaction_section
+from headrace.report.rules import rules_section
 from headrace.report.sources import sources_section, tokens_section
 from headrace.report.training import training_section
 from headrace.report.wording import visible
@@ -29,6 +35,12 @@ from headrace.version import VERSION
 
 SECTIONS = (
     documents_section,
+    rules_section,
+    quality_section,
+    contamination_section,
+    duplicates_section,
+    redaction_section,
+    mixture_section,
     sources_section,
     tokens_section,
     training_section,

@@ -20,6 +20,7 @@ CURATED, VOCABULARY, TOKENS, MODEL, EVALUATION = (
     "metrics.jsonl",
     "evaluation.json",
 )
+QUALITY_STEP = "quality"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class Material:
     @property
     def curated(self) -> Artefact | None:
         return self._last(CURATED)
+
+    @property
+    def quality(self) -> Artefact | None:
+        """The learned models of quality; they lie in folders, so their step is known by its name."""
+        found = [artefact for artefact in self.artefacts if artefact.manifest.step == QUALITY_STEP]
+        return found[-1] if found else None
 
     @property
     def vocabulary(self) -> Artefact | None:

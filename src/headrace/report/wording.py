@@ -9,6 +9,7 @@ INVISIBLE = re.compile(
 )
 CONTROL_PICTURES = 0x2400  # where Unicode keeps a picture of every C0 control
 FULL_COUNT = 100_000
+EXCERPT_CHARACTERS = 300
 COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -27,6 +28,18 @@ def _picture(code: int) -> str:
 def shorten(text: str, most_characters: int) -> str:
     """The text, or its beginning and an ellipsis."""
     return text if len(text) <= most_characters else text[: most_characters - 1].rstrip() + "…"
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a document's text."""
+    return text if len(text) < EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS] + " …"
+
+
+def score(value: object) -> str:
+    """A score of a document: 0.7391, 1,204, or its words."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return count(value) if isinstance(value, int) else str(value)
 
 
 def count(number: float) -> str:

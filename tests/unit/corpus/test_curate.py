@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.corpus.columns import DOCUMENTS, LEDGER
-from headrace.corpus.decide import num_held_out
+from headrace.corpus.decide.judge import num_held_out
 from headrace.corpus.why import explain
 from headrace.errors import InputError, RecipeError
 from headrace.store import Artefact

@@ -1,13 +1,13 @@
-"""One crafted text for every reason to drop, and one of each language that passes everything."""
+"""One crafted text for every reason of Gopher to drop, and one of each language that passes everything."""
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from headrace.corpus.columns import TEXT_SCORES
-from headrace.corpus.measure.language import identify_language
+from headrace.corpus.decide.rules import failing_by_reason
 from headrace.corpus.measure.scores import score_text
 from headrace.corpus.presets import PRESETS
-from headrace.corpus.rules import failing_by_reason
 
 PROSE = """The mill stands where the river leaves the hills, and the people of the valley have always said that it is
 older than the church. Water reaches the wheel through a narrow channel cut in stone; whoever built it knew how much the
@@ -99,18 +99,19 @@ def test_stop_words_are_not_asked_of_languages_without_a_list() -> None:
     assert "gopher_enough_stop_words" not in reasons(german, "de")
 
 
-@pytest.mark.parametrize("text", ["", " \n ", "!", "a", "\n\n\n", "水"])
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_scores_of_next_to_nothing_are_finite(text: str, language: str) -> None:
-    scores = score_text(text, language)
+def test_the_sums_are_those_of_the_paper_on_a_small_text() -> None:
+    words = ["a", "b", "c", "d", "e", "a", "b", "c", "d", "e", "f"]
+    text = " ".join(words)
 
-    assert scores.keys() == TEXT_SCORES.keys()
-    assert all(0 <= value < 100 for value in scores.values())
+    scores = score_text(text, "en")
+
+    assert scores["top_2gram_char_ratio"] == len("a b") * 2 / len(text)
+    assert scores["dup_5gram_char_ratio"] == len("abcde") / len(text)
+    assert scores["dup_6gram_char_ratio"] == 0
 
 
-@pytest.mark.parametrize(("text", "language"), [(PROSE, "en"), (CHINESE, "zh"), ("123 !!!", "und"), ("", "und")])
-def test_languages_are_told_apart(text: str, language: str) -> None:
-    found, score = identify_language(text)
+@given(words=st.lists(st.sampled_from(["a", "aa", "b", "ab", "水", "😀", "The"]), max_size=120))
+def test_repeats_never_make_up_more_than_the_text(words: list[str]) -> None:
+    scores = score_text(" ".join(words), "en")
 
-    assert found == language
-    assert (score > 0.9) == (language != "und")
+    assert all(0 <= value <= 1 for name, value in scores.items() if name.startswith("dup_"))

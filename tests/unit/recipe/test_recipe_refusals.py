@@ -26,6 +26,10 @@ STAGE = {"epochs": 1}
         ({"learning_rate": 1e-3}, r"learning_rate: unknown key .* Did you mean `train\.learning_rate`\?"),
         ({"zzz": 1}, r"zzz: unknown key .* Valid keys here: name, seed, corpus, tokens, model, train, evaluate\."),
         ({"corpus": {**SOURCES, "dedup": "exact"}}, r"corpus\.dedup: unknown key .* Did you mean `deduplicate`\?"),
+        (
+            {"corpus": {**SOURCES, "deduplicate": {"method": "minhash", "bandz": 3}}},
+            r"corpus\.deduplicate\.0\.bandz: unknown key \(value 3\)\. Did you mean `bands`\?",
+        ),
         ({"corpus": {"sources": [{"name": "a", "pth": "b"}]}}, r"sources\.0\.pth: .* Did you mean `path`\?"),
         ({"tokens": {"vocabulary": {"trian": 512}}}, r"tokens\.vocabulary\.trian: .* Did you mean `train`\?"),
         ({"train": [STAGE, {"epocs": 1}]}, r"train\.1\.epocs: unknown key \(value 1\)\. Did you mean `epochs`\?"),
@@ -57,6 +61,19 @@ def test_an_unknown_key_is_refused_with_the_name_that_was_meant(change: dict[str
         ({"corpus": {**SOURCES, "hold_out": "two"}}, r"corpus\.hold_out: got 'two', wanted a valid number"),
         ({"corpus": {**SOURCES, "curate": ["gofer"]}}, r'corpus\.curate: no preset is called "gofer"'),
         ({"corpus": {**SOURCES, "curate": [{"rul": "x"}]}}, r"curate\.0\.rul: unknown key .* Did you mean `rule`"),
+        (
+            {"corpus": {**SOURCES, "deduplicate": "exct"}},
+            r"corpus\.deduplicate\.0: got 'exct', wanted one of 'exact', 'minhash', .*'meaning'\.",
+        ),
+        (
+            {"corpus": {**SOURCES, "deduplicate": ["exact", {"keep": "longest"}]}},
+            r"corpus\.deduplicate\.1\.method: missing; it must be written\.",
+        ),
+        ({"corpus": {**SOURCES, "deduplicate": 3}}, r"corpus\.deduplicate\.0: got 3, wanted keys and values\."),
+        (
+            {"corpus": {**SOURCES, "deduplicate": {"method": "exact", "keep": {"bst": "x"}}}},
+            r"corpus\.deduplicate\.0\.keep\.bst: unknown key .* Did you mean `best`\?",
+        ),
         ({"tokens": {"row_tokens": 2.5}}, r"tokens\.row_tokens: got 2\.5, wanted a valid integer"),
         ({"tokens": {"vocabulary": {"train": 100}}}, r"vocabulary\.train: got 100, wanted greater than 256"),
         ({"train": 5}, r"train: got 5, wanted a list\."),

@@ -8,8 +8,18 @@ from typing import Any
 
 import orjson
 import pytest
+from engine_files import (
+    CLUSTER_SIZES,
+    LEARNED,
+    contaminated,
+    dropped_document,
+    engine_summary,
+    ledger_bytes,
+    tried_rules,
+)
 
 from headrace.config import Config
+from headrace.report import build_report
 from headrace.store import RunFolder, RunRecord, StepRecord, StepSpec, Workspace
 
 NUM_STEPS = 400
@@ -79,16 +89,7 @@ class RunMaker:
                 {"files": 3, "documents": seen, "files_without_checksum": 1},
                 {"scores-00000.parquet": b"s"},
             )
-        example = {
-            "id": "5f" * 16,
-            "source": source,
-            "file": "data/novels/emma.txt.zst",
-            "offset": 48_213,
-            "reasons": ["gopher_short_doc", "gopher_below_alpha_threshold"],
-            "duplicate_of": "",
-            "text": text,
-            "scores": {"num_words": 23, "alpha_word_ratio": 0.7391304347826086},
-        }
+        example = dropped_document(text, source, "gopher_short_doc", "gopher_below_alpha_threshold")
         scope: dict[str, list[str]] = {"languages": [], "except_languages": ["zh"]}
         rules = [{"rule": rule, "name": name, **scope} for name, rule, *_ in RULES[:-1]]
         self.publish(
@@ -101,6 +102,24 @@ class RunMaker:
                 "sources.json": orjson.dumps({"novels": {"measured": "measure-0", "rules": rules}}),
                 "ledger-00000.parquet": b"ledger" * 1000,
                 "train-00000.parquet": b"train" * 90_000,
+            },
+        )
+
+    def engine(self, *, text: str = DROPPED_TEXT, source: str = "novels", name: str = "web") -> None:
+        """Everything that the corpus engine can do, `name` standing for whatever people or data sets name."""
+        self.publish("quality", LEARNED, {"weights.npy": b"w"})
+        counts: dict[str, Any] = {"documents": 900, "skipped": {"redirect": 1_204, name: 16}}
+        self.publish(f"measure {name}", counts, {"scores-00000.parquet": b"s"})
+        examples = {"near_duplicate": [dropped_document(text, source, "near_duplicate", duplicate_of="ab" * 16)]}
+        self.publish(
+            "curate",
+            engine_summary(corpus_summary(source), name=name, text=text),
+            {
+                "examples.json": orjson.dumps(examples),
+                "what-if.json": orjson.dumps(tried_rules(text, source)),
+                "contamination.json": orjson.dumps([contaminated(name, text, item) for item in range(9)]),
+                "ledger-00000.parquet": ledger_bytes(CLUSTER_SIZES, source=source, file=name),
+                "ledger-00001.parquet": ledger_bytes((7, 1), source=source, file=name),
             },
         )
 
@@ -297,3 +316,11 @@ def finished_run(maker: RunMaker) -> RunFolder:
     maker.training()
     maker.evaluation()
     return maker.finish()
+
+
+@pytest.fixture(scope="session")
+def engine_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a run that used all of the corpus engine."""
+    maker = RunMaker(tmp_path_factory.mktemp("engine"), "engine", RECIPE)
+    maker.engine()
+    return build_report(maker.finish()).read_text()

@@ -46,7 +46,7 @@ ATTACKS = (
 def hostile_page(make_run: Callable[..., Any]) -> Path:
     """A page of a run in which everything that people or data sets name is an attack."""
     maker = make_run("hostile", name=ATTACKS, corpus={ATTACKS: [ATTACKS]})
-    maker.corpus(text=ATTACKS, source=ATTACKS)
+    maker.engine(text=ATTACKS, source=ATTACKS, name=ATTACKS)
     maker.tokens(source=ATTACKS)
     maker.training(ATTACKS, num_steps=100)
     maker.evaluation(prompt=ATTACKS, continuation=ATTACKS, source=ATTACKS)
@@ -88,7 +88,7 @@ def test_nothing_runs_in_a_browser_and_the_charts_are_drawn(hostile_page: Path, 
     assert title[1] == "hostile · headrace"
     num_charts = dom.count('<figure class="chart')
     drawn = re.findall(r'<div class="canvas js-plotly-plot"', dom)
-    assert num_charts == len(drawn) > 8
+    assert num_charts == len(drawn) > 11
     assert dom.count("main-svg") >= num_charts
     assert not re.search(r"<a [^>]*javascript:", dom)
     assert not [line for line in log.splitlines() if "CONSOLE" in line]

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from headrace.config import Config
+from headrace.corpus.raw_file import RawFile
 from headrace.store import StepSpec, Store, Workspace
 from headrace.store.fingerprint import fingerprint_files
 
@@ -36,11 +37,13 @@ def test_a_file_name_may_be_any_bytes(tmp_path: Path) -> None:
     path.write_text("text")
     memory = tmp_path / "memory.json"
 
-    assert fingerprint_files([path], memory=memory) == fingerprint_files([path], memory=memory)
+    file = RawFile(str(path), path.name)
+    assert fingerprint_files([file], memory=memory) == fingerprint_files([file], memory=memory)
 
 
 def test_a_damaged_memory_of_fingerprints_is_made_anew(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("text")
+    path = tmp_path / "a.txt"
+    path.write_text("text")
     (tmp_path / "memory.json").write_bytes(b'{"cut')
 
-    assert len(fingerprint_files([tmp_path / "a.txt"], memory=tmp_path / "memory.json")) == 1
+    assert len(fingerprint_files([RawFile(str(path), path.name)], memory=tmp_path / "memory.json")) == 1

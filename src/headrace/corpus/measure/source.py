@@ -1,7 +1,8 @@
 """All units of one source, and the limit to how much of it may be damaged."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import pyarrow as pa
 
 from headrace.corpus.columns import QUARANTINE
 from headrace.corpus.config import SourceConfig
-from headrace.corpus.discover import RawFile, kind_of
+from headrace.corpus.discover import kind_of
 from headrace.corpus.kept import place
-from headrace.corpus.measure.scores import Form
+from headrace.corpus.kernel import ensure_compiled
+from headrace.corpus.measure.batch import measure_sample
+from headrace.corpus.measure.config import MeasureSettings
 from headrace.corpus.measure.unit import MeasureTask, UnitCounts, measure_unit
-from headrace.corpus.read import plan_units
+from headrace.corpus.raw_file import RawFile
+from headrace.corpus.read import feed_units
 from headrace.corpus.read.streams import has_zstd_checksum
 from headrace.corpus.tables import open_writer, read_table
 from headrace.corpus.workers import Workers
@@ -22,51 +26,69 @@ from headrace.errors import InputError
 from headrace.store import Workspace
 from headrace.trace import progress
 
-MEASURE_VERSION = 1
 SHOWN_RECORDS = 3
 
 
 def measure_source(
-    source: SourceConfig,
-    *,
-    normalize: Form,
-    files: Sequence[RawFile],
-    workspace: Workspace,
-    workers: Workers,
-    quarantine_limit: float,
+    settings: MeasureSettings, *, files: Sequence[RawFile], quality: Path | None, workspace: Workspace, workers: Workers
 ) -> dict[str, Any]:
     """Fills `workspace.output` with the source's documents, scores and quarantine; returns counts.
 
-    Raises InputError if a file is damaged as a whole, or more than `quarantine_limit` of the records are.
+    quality: folder of the learned models, where the settings ask for their scores.
+    Raises InputError if a file is damaged as a whole, or more than the settings' `quarantine_limit` of the records are.
     """
-    units = plan_units(source, files)
-    folders = [workspace.kept / f"unit-{unit.index:05d}" for unit in units]
-    tasks = [MeasureTask(source, unit, normalize, folder) for unit, folder in zip(units, folders, strict=True)]
-    counts = _measure_all(tasks, workers)
+    source, limit = settings.source, settings.quarantine_limit
+    ensure_compiled(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
+    tasks = _Tasks(settings, files, quality, workspace.kept)
+    counts = _measure_all(tasks, workers, total_bytes=sum(file.size_bytes for file in files))
+    folders = tasks.folders
     damaged = sum((Counter(count.damaged) for count in counts), Counter[str]())
     num_documents = sum(count.num_documents for count in counts)
-    if damaged.total() > quarantine_limit * (damaged.total() + num_documents):
-        raise InputError(_too_much_damage(source, damaged, num_documents, limit=quarantine_limit, folders=folders))
+    if damaged.total() > limit * (damaged.total() + num_documents):
+        raise InputError(_too_much_damage(source, damaged, num_documents, limit=limit, folders=folders))
     _place_all(folders, workspace.output)
     return {
         "files": len(files),
         "files_without_checksum": _count_unprotected(source, files),
-        "units": len(units),
+        "units": len(folders),
         "documents": num_documents,
         "text_bytes": sum(count.num_text_bytes for count in counts),
+        "skipped": dict(sorted(sum((Counter(count.skipped) for count in counts), Counter[str]()).items())),
         "quarantined": damaged.total(),
         "quarantine_reasons": dict(sorted(damaged.items())),
     }
 
 
-def _measure_all(tasks: Sequence[MeasureTask], workers: Workers) -> list[UnitCounts]:
-    name, total_bytes, done_bytes = tasks[0].source.name, sum(task.unit.size_bytes for task in tasks), 0
+class _Tasks:
+    """The tasks of all units, made while they are asked for: pieces of large compressed files appear only then."""
+
+    def __init__(self, settings: MeasureSettings, files: Sequence[RawFile], quality: Path | None, kept: Path) -> None:
+        self.source = settings.source
+        self.kept = kept
+        self.folders: list[Path] = []
+        """Where the units given out so far will lie, in order."""
+        self._settings, self._files, self._quality = settings, files, quality
+
+    def __iter__(self) -> Iterator[MeasureTask]:
+        units = feed_units(
+            self.source, self._files, spill=self.kept / "spilled", is_done=lambda index: self._folder(index).exists()
+        )
+        for unit in units:
+            self.folders.append(self._folder(unit.index))
+            yield MeasureTask(self._settings, unit, self._quality, self.folders[-1])
+
+    def _folder(self, index: int) -> Path:
+        return self.kept / f"unit-{index:05d}"
+
+
+def _measure_all(tasks: _Tasks, workers: Workers, *, total_bytes: int) -> list[UnitCounts]:
     counts: list[UnitCounts] = []
-    progress("measure", 0, total_bytes, unit="bytes", source=name)
-    for count in workers.map_unordered(measure_unit, tasks):
+    done_bytes = 0
+    progress("measure", 0, total_bytes, unit="bytes", source=tasks.source.name)
+    for count in workers.map_attempts(measure_unit, tasks, crumbs=tasks.kept):
         counts.append(count)
         done_bytes += count.size_bytes
-        progress("measure", done_bytes, total_bytes, unit="bytes", source=name)
+        progress("measure", done_bytes, total_bytes, unit="bytes", source=tasks.source.name)
     return counts
 
 
@@ -98,4 +120,4 @@ def _place_all(folders: Sequence[Path], output: Path) -> None:
 
 def _count_unprotected(source: SourceConfig, files: Sequence[RawFile]) -> int:
     """Compressed files in which a flipped bit may go unnoticed. Parquet is not asked: most writers leave it out."""
-    return sum(kind_of(source, file).compression == "zstd" and not has_zstd_checksum(file.path) for file in files)
+    return sum(kind_of(source, file).compression == "zstd" and not has_zstd_checksum(file) for file in files)

@@ -6,15 +6,17 @@ from functools import partial
 from pathlib import Path
 
 import orjson
-import xxhash
+import pyarrow.compute as pc
 
 from headrace.corpus.columns import DOCUMENTS, QUARANTINE, SCORES
-from headrace.corpus.config import SourceConfig
 from headrace.corpus.kept import ensure_unit
-from headrace.corpus.measure.language import identify_language
-from headrace.corpus.measure.scores import Form, hash_content, normalize_text, score_text
-from headrace.corpus.read import DamagedRecord, RawDocument, Record, Unit, read_part
-from headrace.corpus.tables import Row, RowWriter
+from headrace.corpus.measure.batch import measure_batch
+from headrace.corpus.measure.careful import healthy_batches
+from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.read import Batch, DamagedRecord, Unit
+from headrace.corpus.read.batches import BATCH_BYTES, join_batches
+from headrace.corpus.tables import MEASURED_LEVEL, RowWriter, TableWriter
+from headrace.corpus.workers import Attempt
 
 RESULT = "counts.json"
 
@@ -23,9 +25,10 @@ RESULT = "counts.json"
 class MeasureTask:
     """What a worker needs to know to measure a unit."""
 
-    source: SourceConfig
+    settings: MeasureSettings
     unit: Unit
-    form: Form
+    quality: Path | None
+    """Folder of the learned models, if there are any."""
     folder: Path
     """Where the finished unit will lie."""
 
@@ -42,54 +45,86 @@ class UnitCounts:
     num_text_bytes: int
     damaged: dict[str, int]
     """Reason -> number of records."""
+    skipped: dict[str, int]
+    """Kind -> number of sound records that are no documents, such as the requests in a WARC file."""
 
 
-def measure_unit(task: MeasureTask) -> UnitCounts:
+def measure_unit(task: MeasureTask, attempt: Attempt) -> UnitCounts:
     """Measures a unit, or finds that it was measured before a kill."""
-    ensure_unit(task.folder, partial(_build, task))
+    ensure_unit(task.folder, partial(_build, task, attempt))
+    task.unit.release()
     return UnitCounts(**orjson.loads((task.folder / RESULT).read_bytes()))
 
 
-def _build(task: MeasureTask, folder: Path) -> None:
-    damaged: Counter[str] = Counter()
-    num_documents = num_text_bytes = 0
+def _build(task: MeasureTask, attempt: Attempt, folder: Path) -> None:
+    source, reasons, skipped = task.settings.source.name, Counter[str](), Counter[str]()
     with (
-        RowWriter(folder / "documents.parquet", DOCUMENTS) as documents,
-        RowWriter(folder / "scores.parquet", SCORES) as scores,
+        TableWriter(folder / "documents.parquet", DOCUMENTS, level=MEASURED_LEVEL) as documents,
+        TableWriter(folder / "scores.parquet", SCORES, level=MEASURED_LEVEL) as scores,
         RowWriter(folder / "quarantine.parquet", QUARANTINE) as quarantine,
     ):
+        gathered = _Gathered(task, documents, scores)
         for part in task.unit.parts:
-            for record in read_part(task.source, part):
-                row = {"source": task.source.name, "file": part.file.name, **_place(record)}
-                if isinstance(record, DamagedRecord):
-                    damaged[record.reason] += 1
-                    quarantine.add({**row, "reason": record.reason, "excerpt": record.excerpt})
-                    continue
-                row |= _measure(task, record, file=row["file"])
-                num_documents += 1
-                num_text_bytes += row["num_bytes"]
-                documents.add(row, row["num_bytes"])
-                scores.add(row)
-    counts = UnitCounts(task.unit.size_bytes, num_documents, num_text_bytes, dict(sorted(damaged.items())))
+            file = part.file.name
+            for batch in healthy_batches(task.settings.source, part, attempt, measure=partial(_try, task, file)):
+                skipped.update(batch.skipped)
+                for record in batch.damaged:
+                    reasons[record.reason] += 1
+                    quarantine.add(_describe(record, source=source, file=file))
+                gathered.add(batch, file)
+        gathered.measure()
+    counts = UnitCounts(
+        task.unit.size_bytes,
+        gathered.num_documents,
+        gathered.num_text_bytes,
+        damaged=dict(sorted(reasons.items())),
+        skipped=dict(sorted(skipped.items())),
+    )
     (folder / RESULT).write_bytes(orjson.dumps(counts))
 
 
-def _place(record: Record) -> Row:
-    return {"offset": record.offset, "size_bytes": record.size_bytes}
+class _Gathered:
+    """Batches on their way to the tables, gathered over small files: what a batch costs is the same for any size."""
+
+    def __init__(self, task: MeasureTask, documents: TableWriter, scores: TableWriter) -> None:
+        self._task, self._documents, self._scores = task, documents, scores
+        self._batches: list[Batch] = []
+        self._files: list[str] = []
+        self._size_bytes = 0
+        self.num_documents = self.num_text_bytes = 0
+
+    def add(self, batch: Batch, file: str) -> None:
+        """Takes the documents of a batch of a file."""
+        self._batches.append(batch)
+        self._files += [file] * len(batch)
+        self._size_bytes += int(batch.sizes.sum())
+        if self._size_bytes >= BATCH_BYTES:
+            self.measure()
+
+    def measure(self) -> None:
+        """Measures and writes what was gathered."""
+        if self._files:
+            task = self._task
+            joined = join_batches(self._batches)
+            texts, scores = measure_batch(joined, settings=task.settings, files=self._files, quality=task.quality)
+            self._documents.add(texts)
+            self._scores.add(scores)
+            self.num_documents += texts.num_rows
+            self.num_text_bytes += pc.sum(scores["num_bytes"]).as_py()
+        self._batches, self._files, self._size_bytes = [], [], 0
 
 
-def _measure(task: MeasureTask, record: RawDocument, *, file: str) -> Row:
-    """The columns of a document and of its scores, apart from where it comes from."""
-    text = normalize_text(record.text, task.form)
-    identity = "\0".join((task.source.name, file, str(record.offset), text))
-    declared = task.source.language
-    language, language_score = (declared, 1.0) if declared else identify_language(text)
+def _try(task: MeasureTask, file: str, batch: Batch) -> None:
+    """Measures documents to see whether they let it live."""
+    measure_batch(batch, settings=task.settings, files=[file] * len(batch), quality=task.quality)
+
+
+def _describe(record: DamagedRecord, *, source: str, file: str) -> dict[str, object]:
     return {
-        "id": xxhash.xxh3_128_hexdigest(identity.encode()),
-        "text": text,
-        "metadata": record.metadata,
-        "language": language,
-        "language_score": language_score,
-        "content_hash": hash_content(text),
-        **score_text(text, language),
+        "source": source,
+        "file": file,
+        "offset": record.offset,
+        "size_bytes": record.size_bytes,
+        "reason": record.reason,
+        "excerpt": record.excerpt,
     }

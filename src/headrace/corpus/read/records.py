@@ -1,4 +1,4 @@
-"""What comes out of a file: a document, or a record that is none."""
+"""What comes out of a file: a document, a record that is damaged, or one that holds no document."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,10 +13,18 @@ EXCERPT_BYTES = 200
 BOM = b"\xef\xbb\xbf"
 
 Reason = Literal[
+    "broken_html",
+    "broken_http",
     "broken_json",
+    "broken_mail",
+    "broken_quotes",
+    "broken_warc",
+    "broken_xml",
     "empty_text",
     "invalid_utf8",
+    "killed_worker",
     "lone_surrogate",
+    "nested_archive",
     "nested_too_deep",
     "not_an_object",
     "nul_character",
@@ -25,6 +33,7 @@ Reason = Literal[
     "text_not_a_string",
     "text_null",
     "unknown_encoding",
+    "wrong_number_of_fields",
 ]
 
 
@@ -52,7 +61,17 @@ class DamagedRecord:
     """Its beginning, or the surroundings of the fault, safe to print."""
 
 
+@dataclass(frozen=True, slots=True)
+class SkippedRecord:
+    """A record that is sound and holds no document: a WARC request, a picture, a redirect."""
+
+    offset: int
+    size_bytes: int
+    reason: str
+
+
 Record = RawDocument | DamagedRecord
+AnyRecord = Record | SkippedRecord
 
 
 def damaged(offset: int, size_bytes: int, *, reason: Reason, data: bytes) -> DamagedRecord:
@@ -60,6 +79,11 @@ def damaged(offset: int, size_bytes: int, *, reason: Reason, data: bytes) -> Dam
     text = data[:EXCERPT_BYTES].decode("utf-8", "backslashreplace")
     excerpt = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return DamagedRecord(offset, size_bytes, reason, excerpt)
+
+
+def skipped(offset: int, size_bytes: int, reason: str) -> SkippedRecord:
+    """A record that holds no document, and why."""
+    return SkippedRecord(offset, size_bytes, reason)
 
 
 def checked_text(text: str, *, offset: int, size_bytes: int, metadata: str) -> Record:

@@ -1,136 +1,151 @@
-"""Files as blocks of decompressed bytes, and blocks as lines. A stream that ends early is an error, never an end."""
+"""Files as blocks of decompressed bytes. A stream that ends early is an error, never an end.
 
+Every block is a few MB at most whatever the file claims, so a compression bomb costs time and no memory.
+"""
+
+import bz2
 import gzip
+import lzma
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import zstandard
 
-from headrace.corpus.discover import Compression, RawFile
-from headrace.corpus.read.records import BOM, RECORD_LIMIT_BYTES
+from headrace.corpus.discover import Compression
+from headrace.corpus.raw_file import RawFile
+from headrace.corpus.read.records import RECORD_LIMIT_BYTES
+from headrace.corpus.read.zstd_frames import read_pieces
 from headrace.errors import InputError
 
 BLOCK_BYTES = 1 << 20
-ZSTD_INPUT_BYTES = 2048
-"""A zstd block can blow 4 bytes up to 128 KiB, so this much input makes at most 64 MiB of output at once."""
 ZSTD_WINDOW_BYTES = 1 << 27
 """Window that `zstd --long` writes by default; a larger one is memory that the file's writer decides about."""
+XZ_MEMORY_BYTES = 1 << 27
+"""`xz -9` needs half of it."""
 
 REMEDY = "Nothing of this source was published. Fetch or make the file again, or leave it out of the source's `path`."
 
-
-def open_blocks(file: RawFile, compression: Compression) -> Iterator[bytes]:
-    """The decompressed bytes of a file. Raises InputError if the file is cut short or its checksums do not hold."""
-    try:
-        match compression:
-            case "none":
-                yield from read_range(file.path)
-            case "gzip":
-                yield from _gzip_blocks(file.path)
-            case "zstd":
-                yield from _zstd_blocks(file.path)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        raise InputError(f"{file.name}: not a whole {compression} file ({error}). {REMEDY}") from error
-    except OSError as error:
-        raise InputError(f"{file.name}: cannot be read ({error}). {REMEDY}") from error
+Decompressor = bz2.BZ2Decompressor | lzma.LZMADecompressor
 
 
-def read_range(path: Path, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """The bytes [start, end) of a file as it lies on the disk."""
-    with path.open("rb") as stream:
-        stream.seek(start)
+def open_blocks(file: RawFile, compression: Compression, *, entry: int = 0) -> Iterator[bytes]:
+    """The decompressed bytes of a file, from the frame that begins at byte `entry` of what is stored.
+
+    Raises InputError if the file is cut short or its checksums do not hold.
+    """
+    with reported(file, compression), file.open(entry) as stream:
+        yield from decompressed(stream, compression)
+
+
+def decompressed(stream: BinaryIO, compression: Compression) -> Iterator[bytes]:
+    """The decompressed bytes of a stream. Raises what the decompressor raises, which `reported` names."""
+    match compression:
+        case "none":
+            yield from _plain_blocks(stream)
+        case "gzip":
+            yield from _gzip_blocks(stream)
+        case "zstd":
+            yield from _zstd_blocks(stream)
+        case "bzip2":
+            yield from _stream_blocks(stream, bz2.BZ2Decompressor, padding=b"")
+        case "xz":
+            yield from _stream_blocks(stream, _new_xz, padding=b"\0")
+
+
+def read_range(file: RawFile, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The bytes [start, end) of a file as it is stored. Raises InputError if it is shorter than `end`."""
+    with reported(file, "none"), file.open(start) as stream:
         left = end - start if end is not None else None
-        while block := stream.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left)):
+        while left != 0 and (block := stream.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))):
             yield block
             left = None if left is None else left - len(block)
+        if left:
+            raise EOFError(f"it ends {left:,} bytes before where it ended a moment ago")
 
 
-def has_zstd_checksum(path: Path) -> bool:
+@contextmanager
+def reported(file: RawFile, compression: Compression) -> Iterator[None]:
+    """Names the file in what goes wrong with it."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError) as error:
+        raise InputError(f"{file.name}: not a whole {compression} file ({error}). {REMEDY}") from error
+    except OSError as error:
+        fault = f"not a whole {compression} file" if compression == "bzip2" else "cannot be read"
+        raise InputError(f"{file.name}: {fault} ({error}). {REMEDY}") from error
+
+
+def has_zstd_checksum(file: RawFile | Path) -> bool:
     """Whether the first frame ends with a checksum, without which a flipped bit may go unnoticed."""
-    with path.open("rb") as stream:
+    with file.open("rb") if isinstance(file, Path) else file.open() as stream:
         try:
             return bool(zstandard.get_frame_parameters(stream.read(18)).has_checksum)
         except zstandard.ZstdError:
             return False
 
 
-def _gzip_blocks(path: Path) -> Iterator[bytes]:
-    if path.stat().st_size == 0:
+def _plain_blocks(stream: BinaryIO) -> Iterator[bytes]:
+    while block := stream.read(BLOCK_BYTES):
+        yield block
+
+
+def _gzip_blocks(stream: BinaryIO) -> Iterator[bytes]:
+    if not stream.read(1):
         raise EOFError("the file is empty")
-    with gzip.open(path, "rb") as stream:  # members in a row are one stream; each has its CRC checked
-        while block := stream.read(BLOCK_BYTES):
+    stream.seek(-1, 1)
+    with gzip.GzipFile(fileobj=stream, mode="rb") as members:  # in a row they are one stream; each has its CRC checked
+        while block := members.read(BLOCK_BYTES):
             yield block
 
 
-def _zstd_blocks(path: Path) -> Iterator[bytes]:
+def _zstd_blocks(stream: BinaryIO) -> Iterator[bytes]:
     """Frame by frame: `ZstdDecompressor.stream_reader` takes the end of the file for the end of a frame."""
     context = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
-    frame = context.decompressobj()
-    in_frame, num_frames = False, 0
-    with path.open("rb") as stream:
-        while data := stream.read(ZSTD_INPUT_BYTES):
-            while data:
-                if block := frame.decompress(data):
-                    yield block
-                data = frame.unused_data if frame.eof else b""
-                in_frame = not frame.eof
-                if frame.eof:
-                    num_frames += 1
-                    frame = context.decompressobj()
-    if in_frame or num_frames == 0:
-        raise EOFError("it ends in the middle of a frame" if in_frame else "the file is empty")
+    frame, num_frames = context.decompressobj(), 0
+    for piece, is_end in read_pieces(stream):
+        if block := frame.decompress(piece):
+            yield block
+        if is_end:
+            if not frame.eof:
+                raise EOFError("a frame is longer than it says")
+            num_frames += 1
+            frame = context.decompressobj()
+    if num_frames == 0:
+        raise EOFError("the file is empty")
 
 
-def read_whole(blocks: Iterator[bytes]) -> tuple[bytes, int]:
+def _new_xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
+
+
+def _stream_blocks(stream: BinaryIO, new: Callable[[], Decompressor], *, padding: bytes) -> Iterator[bytes]:
+    """Streams in a row. Python's own file objects take rubbish after a stream for the end, and so lose what follows."""
+    decompressor, data, is_inside = new(), b"", True
+    while True:
+        if not data and (decompressor.needs_input or not is_inside) and not (data := stream.read(BLOCK_BYTES)):
+            break
+        if not is_inside:
+            if not (data := data.lstrip(padding) if padding else data):
+                continue
+            decompressor, is_inside = new(), True
+        if block := decompressor.decompress(data, BLOCK_BYTES):
+            yield block
+        data = b""
+        if decompressor.eof:
+            data, is_inside = decompressor.unused_data, False
+    if is_inside:
+        raise EOFError("it ends in the middle of a stream")
+
+
+def read_whole(blocks: Iterator[bytes], limit: int = RECORD_LIMIT_BYTES) -> tuple[bytes, int]:
     """The bytes of a stream and their number; above the limit only the first of the bytes, but still their number."""
     kept: list[bytes] = []
     size_bytes = 0
     for block in blocks:
-        if size_bytes <= RECORD_LIMIT_BYTES:
+        if size_bytes <= limit:
             kept.append(block)
         size_bytes += len(block)
     return b"".join(kept), size_bytes
-
-
-@dataclass(slots=True)
-class Line:
-    """One line without its newline; `data` is cut off where `size_bytes` is above the limit."""
-
-    offset: int
-    size_bytes: int
-    data: bytes
-
-    @property
-    def is_too_large(self) -> bool:
-        return self.size_bytes > RECORD_LIMIT_BYTES
-
-
-def split_lines(blocks: Iterator[bytes], start: int = 0) -> Iterator[Line]:
-    """The lines of a stream that begins at byte `start`; a byte order mark at byte 0 is left out.
-
-    Of a line above the limit only the beginning is kept in memory.
-    """
-    offset, size, parts, kept = start, 0, list[bytes](), 0
-    for block in blocks:
-        pieces = block.split(b"\n")
-        for piece in pieces[:-1]:
-            data = b"".join((*parts, piece)) if parts else piece
-            yield _line(offset, data, size_bytes=size + len(piece))
-            offset += size + len(piece) + 1
-            size, kept = 0, 0
-            parts.clear()
-        rest = pieces[-1]
-        size += len(rest)
-        if rest and kept <= RECORD_LIMIT_BYTES:
-            parts.append(rest)
-            kept += len(rest)
-    if size:
-        yield _line(offset, b"".join(parts), size_bytes=size)
-
-
-def _line(offset: int, data: bytes, *, size_bytes: int) -> Line:
-    if offset == 0 and data.startswith(BOM):
-        return Line(len(BOM), size_bytes - len(BOM), data[len(BOM) :])
-    return Line(offset, size_bytes, data)

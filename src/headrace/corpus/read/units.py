@@ -3,17 +3,23 @@
 What a unit holds depends on the files alone, so a unit that was finished before a kill is one that is wanted after.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.corpus.config import SourceConfig
-from headrace.corpus.discover import FileKind, RawFile, kind_of
-from headrace.corpus.read.streams import REMEDY
+from headrace.corpus.discover import FileKind, kind_of
+from headrace.corpus.raw_file import RawFile
+from headrace.corpus.read.boundaries import Boundary, boundary_of
+from headrace.corpus.read.csv_rows import first_row
+from headrace.corpus.read.feeder import Feeding, feed_file
+from headrace.corpus.read.part import Part
+from headrace.corpus.read.streams import REMEDY, open_blocks, read_range, reported
+from headrace.corpus.read.zstd_frames import Frame, list_frames
 from headrace.errors import InputError
 
 RANGE_BYTES = 32_000_000
@@ -21,18 +27,12 @@ BATCH_BYTES = 16_000_000
 BATCH_PARTS = 256
 COMPRESSED_FACTOR = 4
 """Text makes about this many bytes of a compressed one; it only balances batches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A file, or the part of it from `start` to before `end`: bytes in JSON lines, row groups in Parquet."""
-
-    file: RawFile
-    kind: FileKind
-    start: int
-    end: int
-    size_bytes: int
-    """Bytes on the disk."""
+ENTERED_BYTES = 8_000_000
+"""Above this size a file of many zstd frames is entered at several of them."""
+LONGEST_FRAME_BYTES = 128_000_000
+"""Text of a frame that a worker can be asked to read through; a file with a longer one is read from its beginning."""
+WHOLE_BYTES = 24_000_000
+"""A compressed file up to this size is one part: on many files, many workers are quicker than one feeder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,14 @@ class Unit:
 
     @property
     def size_bytes(self) -> int:
+        """Bytes as they are stored."""
         return sum(part.size_bytes for part in self.parts)
+
+    def release(self) -> None:
+        """Deletes what was spilled for this unit. Called when it is finished, by whoever waits for it."""
+        for part in self.parts:
+            if part.spill is not None:
+                part.spill.unlink(missing_ok=True)
 
     def __str__(self) -> str:
         first, more = self.parts[0], len(self.parts) - 1
@@ -53,37 +60,121 @@ class Unit:
 
 
 def plan_units(source: SourceConfig, files: Sequence[RawFile]) -> list[Unit]:
-    """Cuts and batches `files`, in order. Raises InputError if a Parquet file has no readable footer."""
-    parts = (part for file in files for part in _parts_of(file, kind_of(source, file)))
-    return [Unit(index, source.name, tuple(batch)) for index, batch in enumerate(_batches(parts))]
+    """Cuts and batches `files`, in order; a compressed file that cannot be entered in the middle stays whole.
+
+    Raises InputError if a Parquet file has no readable footer.
+    """
+    return list(_units(source, files, None))
 
 
-def _parts_of(file: RawFile, kind: FileKind) -> Iterator[Part]:
-    size_bytes = file.path.stat().st_size
+def feed_units(
+    source: SourceConfig, files: Sequence[RawFile], *, spill: Path, is_done: Callable[[int], bool]
+) -> Iterator[Unit]:
+    """The units of `files` one by one, those of large single-stream files while they are decompressed.
+
+    Pieces of such files are written into the folder `spill`, which holds nothing else, before their unit is given out;
+    `Unit.release` deletes them. So at most as many lie there as units are out: ask for one when there is work for one.
+    A unit that `is_done` (by its index) leaves no piece. Index and contents of a unit are the same on each call.
+    """
+    spill.mkdir(parents=True, exist_ok=True)
+    for left_over in spill.iterdir():
+        left_over.unlink()
+    return _units(source, files, _Feed(spill, is_done))
+
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    spill: Path
+    is_done: Callable[[int], bool]
+
+
+def _units(source: SourceConfig, files: Sequence[RawFile], feed: _Feed | None) -> Iterator[Unit]:
+    index = 0
+    for is_fed, group in groupby(files, lambda file: feed is not None and _must_be_fed(source, file)):
+        if is_fed:
+            assert feed is not None, "nothing is fed without a folder"
+            for file in group:
+                for part in _fed_parts(source, file, feed, first=index):
+                    yield Unit(index, source.name, (part,))
+                    index += 1
+            continue
+        for batch in _batches(part for file in group for part in _parts_of(source, file)):
+            yield Unit(index, source.name, tuple(batch))
+            index += 1
+
+
+def _fed_parts(source: SourceConfig, file: RawFile, feed: _Feed, *, first: int) -> Iterator[Part]:
+    """The pieces of a file whose first is unit `first`."""
+    kind = kind_of(source, file)
+    boundary = boundary_of(source, kind.format)
+    assert boundary is not None, "only what can be cut is fed"
+    feeding = Feeding(feed.spill, f"unit-{first:05d}", RANGE_BYTES, _head(file, kind))
+    return feed_file(file, kind, boundary, feeding=feeding, skip=lambda number: feed.is_done(first + number))
+
+
+def _parts_of(source: SourceConfig, file: RawFile) -> Iterator[Part]:
+    kind, size_bytes = kind_of(source, file), file.size_bytes
+    boundary = boundary_of(source, kind.format)
     if kind.format == "parquet":
         yield from _row_group_parts(file, kind)
-    elif kind.format == "jsonl" and kind.compression == "none" and size_bytes > RANGE_BYTES:
-        cuts = [0, *_line_starts(file.path, range(RANGE_BYTES, size_bytes, RANGE_BYTES)), size_bytes]
-        yield from (Part(file, kind, a, b, b - a) for a, b in pairwise(cuts) if a < b)
+    elif kind.compression == "none" and boundary is not None and size_bytes > RANGE_BYTES:
+        head = _head(file, kind)
+        for start, end in pairwise([0, *_cuts(file, boundary, size_bytes), size_bytes]):
+            yield Part(file, kind, start, end, end - start, head=head if start else b"")
+    elif frames := _entries(file, kind):
+        yield from _frame_parts(file, kind, frames)
     else:
-        yield Part(file, kind, 0, size_bytes, size_bytes)
+        yield Part(file, kind, 0, size_bytes if kind.compression == "none" else None, size_bytes)
 
 
-def _line_starts(path: Path, marks: Iterable[int]) -> Iterator[int]:
-    """The first line start at or after each mark, each once however long the line."""
-    with path.open("rb") as stream:
-        for mark in marks:
-            if mark <= stream.tell():
-                continue
-            stream.seek(mark - 1)
-            while (line := stream.readline(RANGE_BYTES)) and not line.endswith(b"\n"):
-                pass
-            yield stream.tell()
+def _must_be_fed(source: SourceConfig, file: RawFile) -> bool:
+    kind = kind_of(source, file)
+    is_large = kind.compression != "none" and file.size_bytes > WHOLE_BYTES
+    return is_large and boundary_of(source, kind.format) is not None and not _entries(file, kind)
+
+
+def _head(file: RawFile, kind: FileKind) -> bytes:
+    """What the file begins with that every part of it needs: the names of the columns."""
+    if kind.format not in ("csv", "tsv"):
+        return b""
+    return first_row(open_blocks(file, kind.compression), kind.format)
+
+
+def _cuts(file: RawFile, boundary: Boundary, size_bytes: int) -> Iterator[int]:
+    cut = 0
+    while cut + RANGE_BYTES < size_bytes:
+        position = cut + RANGE_BYTES - 1 if boundary.is_anywhere else cut
+        blocks = read_range(file, start=position)
+        start = boundary.next_start(blocks, position, at_least=cut + RANGE_BYTES)
+        if start is None or start >= size_bytes:
+            return
+        yield start
+        cut = start
+
+
+def _entries(file: RawFile, kind: FileKind) -> list[Frame]:
+    """The frames that a file can be entered at; none if it is read from its beginning."""
+    if kind.compression != "zstd" or kind.format != "jsonl" or file.size_bytes <= ENTERED_BYTES:
+        return []
+    with reported(file, "zstd"), file.open() as stream:
+        return list_frames(stream, longest=LONGEST_FRAME_BYTES) or []
+
+
+def _frame_parts(file: RawFile, kind: FileKind, frames: list[Frame]) -> Iterator[Part]:
+    """Frames in a row, about a range of text together. A line across frames belongs to the part that it begins in."""
+    begin = 0
+    for index, frame in enumerate(frames):
+        start, end = frames[begin], frame.text_start + frame.text_bytes
+        is_last = index == len(frames) - 1
+        if is_last or end - start.text_start >= RANGE_BYTES:
+            stored_end = file.size_bytes if is_last else frames[index + 1].start
+            yield Part(file, kind, start.text_start, end, stored_end - start.start, entry=start.start)
+            begin = index + 1
 
 
 def _row_group_parts(file: RawFile, kind: FileKind) -> Iterator[Part]:
     try:
-        with pq.ParquetFile(file.path) as parquet:
+        with file.open() as stream, pq.ParquetFile(stream) as parquet:
             footer = parquet.metadata
             sizes = [footer.row_group(index).total_byte_size for index in range(footer.num_row_groups)]
     except (pa.ArrowException, OSError) as error:

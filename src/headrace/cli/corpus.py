@@ -1,0 +1,105 @@
+"""Commands about a curated corpus: what its rules do, and what others would."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headrace.cli.inspection import JsonOption, RunArgument
+from headrace.cli.running import safe_text
+
+if TYPE_CHECKING:
+    from headrace.corpus.decide.what_if import Effect, WhatIf
+
+app = typer.Typer(help="Look into a curated corpus.", no_args_is_help=True)
+
+SHOWN_CHARACTERS = 100
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `what-if` a command of its own while it is the only one."""
+
+
+@app.command(
+    "what-if", epilog='Example: headrace corpus what-if runs/quickstart --preset fineweb2 --rule "num_words >= 20"'
+)
+def what_if(
+    run: RunArgument,
+    preset: Annotated[list[str] | None, typer.Option(help="Rules to try in place of the recipe's; repeatable.")] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="A further rule, such as 'num_words >= 20'; repeatable.")
+    ] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Name of a rule to leave out; repeatable.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Examples of what each rule alone would drop.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what every rule drops: alone, on the margin, and all together. Nothing is measured or changed."""
+    from headrace.corpus.decide.trial import try_rules
+    from headrace.store import RunFolder
+
+    found = try_rules(
+        RunFolder(run).artefact("curate"),
+        presets=preset or (),
+        rules=rule or (),
+        without=without or (),
+        num_examples=examples,
+    )
+    if as_json:
+        import orjson
+
+        typer.echo(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
+        return
+    _print_table(found)
+    for effect in found.effects:
+        _print_examples(effect)
+
+
+def _print_table(found: "WhatIf") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rule", no_wrap=True)  # whole, to be copied after --without
+    for title in ("alone", "", "margin", "MB"):
+        table.add_column(title, justify="right")
+    table.add_column("keeps documents where")
+    for effect in found.effects:
+        table.add_row(
+            effect.reason,
+            f"{effect.documents:,}",
+            _share(effect.documents, found.documents),
+            f"{effect.margin_documents:,}",
+            f"{effect.margin_bytes / 1e6:,.2f}",
+            "; ".join(effect.conditions),
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"\ntogether they drop {found.dropped_documents:,} of {found.documents:,} documents "
+        f"({_share(found.dropped_documents, found.documents)}), {found.dropped_bytes / 1e6:,.1f} of "
+        f"{found.bytes / 1e6:,.1f} MB. "
+        "[dim]alone: fails the rule, whatever else it fails; margin: fails only it.[/dim]",
+        soft_wrap=True,
+    )
+
+
+def _print_examples(effect: "Effect") -> None:
+    for example in effect.examples:
+        text = safe_text(" ".join(str(example["text"]).split()))[:SHOWN_CHARACTERS]
+        columns = {name: value for name, value in example.items() if name not in SHOWN_ELSEWHERE}
+        values = ", ".join(f"{name} = {_figure(value)}" for name, value in columns.items())
+        typer.echo(
+            f"\n{effect.reason}: {values}\n  {example['id'][:12]}  {example['file']}:{example['offset']}\n  {text}"
+        )
+
+
+SHOWN_ELSEWHERE = frozenset(("id", "source", "file", "offset", "text", "shard", "num_bytes", "language"))
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "0 %"

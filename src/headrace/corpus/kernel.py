@@ -1,0 +1,75 @@
+"""How compiled functions are declared on this floor.
+
+Kernels are written in the part of Python that numba compiles, work on the bytes of a batch (`texts.Texts`), and have
+a slow plain-Python oracle in the tests. They are compiled on first use after installation, seconds each, and kept on
+disk for every process after: in numba's cache folder if one is configured, else in the user's.
+numba looks only at a kernel's own file to see whether it has changed, but kernels of other files are compiled into it.
+So the folder is named by all of their sources: any change of any kernel begins an empty one.
+"""
+
+import os
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numba
+import xxhash
+
+from headrace.trace import event, span
+
+F = TypeVar("F", bound=Callable[..., object])
+
+MARK = b"@kernel"
+
+
+def kernel(function: F) -> F:
+    """The function compiled: cached, without the interpreter lock, wrapping integers, IEEE division."""
+    folder, configured = cache_folder(), numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder or configured)
+    try:
+        return cast(F, numba.njit(cache=folder is not None, nogil=True, error_model="numpy")(function))
+    finally:
+        numba.config.CACHE_DIR = configured
+
+
+def ensure_compiled(name: str, use: Callable[[], object]) -> None:
+    """Calls `use`, which uses some kernels, unless it was called under this name before on this machine.
+
+    One process does it before many begin, which would all compile the same; and a user sees what takes the time.
+    """
+    folder = cache_folder()
+    if folder is None or (folder / f"{name}.compiled").exists():
+        return
+    event("compiling", kernels=name)
+    with span("compile", kernels=name):
+        use()
+    (folder / f"{name}.compiled").touch()
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where compiled kernels lie. None, after a warning, if nothing can be written there: they are compiled anew."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
+    folder = Path(numba.config.CACHE_DIR or user) / f"kernels-{_digest_sources()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        warnings.warn(
+            f"{folder}: cannot be made ({error.strerror}), so kernels are compiled anew in every process, which takes "
+            "seconds. Set NUMBA_CACHE_DIR to a folder that can be written.",
+            stacklevel=2,
+        )
+        return None
+    return folder
+
+
+def _digest_sources() -> str:
+    """One digest of all files that declare kernels; takes about 10 ms."""
+    hasher = xxhash.xxh3_64()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source = path.read_bytes()
+        if MARK in source:
+            hasher.update(source)
+    return hasher.hexdigest()

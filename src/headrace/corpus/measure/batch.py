@@ -1,0 +1,123 @@
+"""The documents of a batch and all their scores, as tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+
+from headrace.corpus.columns import DOCUMENTS, SCORES
+from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.measure.language import identify_languages
+from headrace.corpus.measure.normal_form import hash_contents, hash_identities, normalize_texts
+from headrace.corpus.measure.scores import score_texts
+from headrace.corpus.read import Batch
+from headrace.corpus.redact.config import RedactConfig
+from headrace.corpus.rewrite.config import RewriteConfig, Script
+from headrace.corpus.tables import table_of
+from headrace.corpus.texts import Texts
+
+Columns = dict[str, pa.Array]
+
+CHINESE = "zh"
+
+
+def measure_batch(
+    batch: Batch, *, settings: MeasureSettings, files: Sequence[str], quality: Path | None
+) -> tuple[pa.Table, pa.Table]:
+    """The documents of a batch, and their scores.
+
+    files: where each document was read. quality: folder of the learned models, where the settings ask for their scores.
+    """
+    source, rewrite, redacted = settings.source.name, settings.rewrite, Columns()
+    texts = normalize_texts(_texts_of(batch), settings.normalize)
+    if rewrite is not None:
+        texts = _rewrite(texts, rewrite)
+    languages, certainties = _languages(texts, settings)
+    if rewrite is not None and rewrite.script != "keep":
+        texts = _fold_script(texts, languages, rewrite.script)
+    if settings.redact is not None:
+        texts, redacted = _redact(texts, settings.redact)
+    places = [f"{source}\0{file}\0{offset}\0" for file, offset in zip(files, batch.offsets.tolist(), strict=True)]
+    columns: Columns = {
+        "raw_id": pa.array(list(map(_raw_id, batch.metadata)), pa.string()),
+        "id": pa.array(hash_identities(texts, places), pa.string()),
+        "text": texts.to_arrow().cast(pa.string()),
+        "source": pa.repeat(source, len(texts)),
+        "metadata": pa.array(batch.metadata, pa.string()),
+        "file": pa.array(files, pa.string()),
+        "offset": pa.array(batch.offsets),
+        "size_bytes": pa.array(batch.sizes),
+        "language": pa.array(languages, pa.string()),
+        "language_score": pa.array(certainties),
+        "content_hash": pa.array(hash_contents(texts, settings.normalize), pa.string()),
+        **_scores(texts, languages, settings),
+        **redacted,
+        **(_learned(texts, quality) if quality else {}),
+    }
+    return table_of(columns, DOCUMENTS), table_of(columns, SCORES)
+
+
+def measure_sample(settings: MeasureSettings, *, quality: Path | None) -> None:
+    """Measures two small texts, for the sake of the kernels that get compiled by it."""
+    texts = ["It is one text.\nIt holds 2 lines, and (see www.example.com) some signs.", "这是一篇短文。\n它有两行。"]
+    places = np.arange(len(texts))
+    batch = Batch(texts, ["{}"] * len(texts), places, places, [])
+    measure_batch(batch, settings=settings, files=[""] * len(texts), quality=quality)
+
+
+def _texts_of(batch: Batch) -> Texts:
+    return Texts.from_strings(batch.texts) if isinstance(batch.texts, list) else Texts.from_arrow(batch.texts)
+
+
+def _rewrite(texts: Texts, config: RewriteConfig) -> Texts:
+    """The texts repaired; the script of Chinese ones is seen to when the languages are known."""
+    from headrace.corpus.rewrite.repair import narrow_texts, repair_texts  # loads libraries that few runs need
+
+    if config.repair:
+        texts, _ = repair_texts(texts)
+    return narrow_texts(texts) if config.full_width else texts
+
+
+def _fold_script(texts: Texts, languages: Sequence[str], script: Script) -> Texts:
+    from headrace.corpus.rewrite.repair import replace_rows
+    from headrace.corpus.rewrite.script import fold_text
+
+    chinese = (row for row, language in enumerate(languages) if language == CHINESE)
+    return replace_rows(texts, {row: fold_text(texts[row], script) for row in chinese})
+
+
+def _redact(texts: Texts, config: RedactConfig) -> tuple[Texts, Columns]:
+    """The texts without personal data, and how many of each kind there were."""
+    from headrace.corpus.redact.redaction import redact_texts
+
+    texts, counts = redact_texts(texts, config)
+    return texts, {f"redacted_{kind}": pa.array(numbers.astype(np.int64)) for kind, numbers in counts.items()}
+
+
+def _raw_id(metadata: str) -> str:
+    """The `id` among a record's other fields, as text; "" if there is none."""
+    if '"id"' not in metadata:
+        return ""
+    found = orjson.loads(metadata).get("id")
+    return "" if found is None else found if isinstance(found, str) else orjson.dumps(found).decode()
+
+
+def _languages(texts: Texts, settings: MeasureSettings) -> tuple[Sequence[str], npt.NDArray[np.float64]]:
+    if declared := settings.source.language:
+        return [declared] * len(texts), np.ones(len(texts))
+    return identify_languages(texts)
+
+
+def _scores(texts: Texts, languages: Sequence[str], settings: MeasureSettings) -> Columns:
+    if not settings.scores:
+        return {"num_bytes": pa.array(texts.sizes)}
+    return {name: pa.array(values) for name, values in score_texts(texts, languages, words=settings.words).items()}
+
+
+def _learned(texts: Texts, folder: Path) -> Columns:
+    from headrace.corpus.measure.learned import score_learned
+
+    return score_learned(texts, folder)

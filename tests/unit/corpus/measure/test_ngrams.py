@@ -1,0 +1,41 @@
+"""Sums over n-grams are those of the definition, on texts that repeat themselves in every way."""
+
+import numpy as np
+import plain_scores as plain
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.corpus.measure import ngrams, segment
+from headrace.corpus.measure.characters import alphabet
+
+# few and short words, so that n-grams repeat
+WORDS = st.lists(st.sampled_from(["a", "aa", "b", "ab", "The"]), max_size=120)
+PHRASES = st.lists(st.sampled_from([["a"], ["b", "c"], ["on", "a", "b", "c", "d"], list("efghijklmnop")]), max_size=20)
+SCRATCH, TABLE = segment.empty_words(10_000), ngrams.empty_scratch(10_000)
+
+
+@settings(deadline=None, max_examples=500)
+@given(words=WORDS | PHRASES.map(lambda phrases: [word for phrase in phrases for word in phrase]))
+def test_sums_of_word_ngrams_are_those_of_the_definition(words: list[str]) -> None:
+    data = np.frombuffer(" ".join(words).encode(), np.uint8)
+    number = segment.split_unicode(data, alphabet(), SCRATCH, 0)
+    counts = np.zeros(ngrams.NUM_NGRAM_COUNTS, np.int64)
+    ngrams.count_ngrams(SCRATCH, number, TABLE, counts)
+
+    assert counts.tolist() == [
+        *(plain.top_ngram_characters(words, n) for n in (2, 3, 4)),
+        *(plain.duplicate_ngram_characters(words, n) for n in (5, 6, 7, 8, 9, 10)),
+        *(plain.repeated_ngrams(words, n) for n in (5, 10)),
+    ]
+
+
+@settings(deadline=None, max_examples=500)
+@given(text=st.text("abc", max_size=300), n=st.sampled_from([3, 10, 13]))
+def test_sums_of_character_ngrams_are_those_of_the_definition(text: str, n: int) -> None:
+    points = np.frombuffer(text.encode(), np.uint8).astype(np.int32)
+
+    number, later, frequent = ngrams.count_character_ngrams(points, n, TABLE)
+
+    pieces = [text[i : i + n] for i in range(len(text) - n + 1)]
+    assert (number, later) == (len(pieces), len(pieces) - len(set(pieces)))
+    assert plain.ratio(frequent, number) == plain.character_repetition(text, n)

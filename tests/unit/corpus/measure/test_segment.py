@@ -1,0 +1,91 @@
+"""Words from kernels are the words of the regular expressions, of jieba and of spaCy."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from headrace.corpus.measure import segment
+from headrace.corpus.measure.characters import alphabet
+from headrace.corpus.measure.words import ANY_WORD, NEEDS_ANY_WORD, SPACED_WORD, segment_chinese, split_words
+from headrace.corpus.texts import Texts
+
+SIGNS = "ab_Z09é'’.,--… \t\n\r\x1c\u2028한हिं\u0300กั水々😀カ½१[]{}"
+TEXTS = st.text(st.sampled_from(SIGNS), max_size=60) | st.text(st.characters(codec="utf-8"), max_size=60)
+
+
+def as_bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def word_hash(word: str) -> int:
+    return int(segment.describe_run(as_bytes(word), alphabet())[0])
+
+
+@settings(deadline=None, max_examples=1000)
+@given(text=TEXTS)
+@example(text="a.b..c ...d 'e' f' it''s -- a--b x.")
+@example(text="plain words, then é and plain again. " * 3)
+def test_the_kernel_finds_the_words_of_the_expression(text: str) -> None:
+    data, words = as_bytes(text), segment.empty_words(len(text.encode()) + 1)
+    number = segment.split_unicode(data, alphabet(), words, 0)
+
+    expected = list(ANY_WORD.finditer(text))
+    assert words.begins[:number].tolist() == [len(text[: match.start()].encode()) for match in expected]
+    assert np.diff(words.sums[: number + 1]).tolist() == [len(match[0]) for match in expected]
+    assert words.hashes[:number].tolist() == [word_hash(match[0]) for match in expected]
+
+
+@settings(deadline=None)
+@given(text=st.text(st.characters(codec="utf-8")))
+def test_the_fast_pattern_is_used_only_where_it_splits_alike(text: str) -> None:
+    words = split_words(text, "en")
+
+    assert words == ANY_WORD.findall(text)
+    assert "".join(words) == "".join(text.split())
+    assert NEEDS_ANY_WORD.search(text) or words == SPACED_WORD.findall(text)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    strings=st.lists(st.text(st.sampled_from("我来到北京清华大学。\r\n ab1，"), max_size=30), min_size=1, max_size=5)
+)
+def test_chinese_is_segmented_in_batches_as_it_is_alone(strings: list[str]) -> None:
+    texts = Texts.from_strings(strings)
+    firsts, lengths = segment_chinese(texts, np.arange(len(strings)))
+
+    for row, string in enumerate(strings):
+        words = segment.empty_words(len(string.encode()) + 1)
+        pieces = lengths[firsts[row] : firsts[row + 1]]
+        number = segment.split_given(as_bytes(string), alphabet(), words, pieces)
+        assert words.hashes[:number].tolist() == list(map(word_hash, split_words(string, "zh")))
+
+
+@settings(deadline=None, max_examples=200)
+@given(text=st.text(st.sampled_from("abC'’.,-()$5 \n\t\u00a0é水"), max_size=60))
+@example(text="don't U.S.A. e.g. :-) $5.00 can't've http://a.b/c?d=e (see [1]) I.B.M.'s well-known")
+def test_chunks_give_the_tokens_of_spacy(text: str) -> None:
+    spacy = pytest.importorskip("spacy")
+    from headrace.corpus.measure.spacy_words import chunks_of
+
+    table = chunks_of(Texts.from_strings([text]))
+    words = segment.empty_words(len(text.encode()) + 1)
+    number = segment.split_chunks(as_bytes(text), words, table, 0)
+
+    tokens = [token.text.strip() for chunk in text.split() for token in spacy_tokenizer(spacy)(chunk)]
+    assert words.hashes[:number].tolist() == [word_hash(token) for token in tokens if token]
+
+
+def spacy_tokenizer(spacy: object, kept: list[object] = []) -> object:  # noqa: B006
+    if not kept:
+        kept.append(spacy.blank("en").tokenizer)
+    return kept[0]
+
+
+def test_words_are_what_the_module_says() -> None:
+    text = "Don't read os.path at 3.5 ... well-known -- 日本 हिन्दी"
+
+    assert split_words(text, "en") == [
+        *("Don't", "read", "os.path", "at", "3.5", "...", "well", "-", "known", "--", "日", "本", "हिन्दी")
+    ]
+    assert split_words("我来到北京清华大学。\n", "zh") == ["我", "来到", "北京", "清华大学", "。"]
