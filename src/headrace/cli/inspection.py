@@ -238,7 +238,8 @@ def _describe_document(found: "Explanation") -> str:
         lines.append(f"  reason    {reason.name}" + (f": wants {reason.rule}; {values}" if reason.rule else ""))
     if found.duplicate_of:
         lines.append(f"  twin      {found.duplicate_of}, which was kept")
-    lines += [f"  scores    {name:<24} {_number(value)}" for name, value in found.scores.items()]
+    width = max(map(len, found.scores), default=0)
+    lines += [f"  scores    {name:<{width}} {_number(value)}" for name, value in found.scores.items()]
     lines.append("  text      " + safe_text(found.excerpt).replace("\n", "\n            "))
     return "\n".join(lines)
 

@@ -29,7 +29,7 @@ from headrace.store import Artefact, RunFolder, RunRecord, StepRecord
 from headrace.trace import Listener, event, recording, span
 from headrace.version import VERSION
 
-LIBRARIES = ("torch", "numpy", "pyarrow", "polars", "tokenizers", "gigatoken", "resiliparse", "py3langid", "rjieba")
+LIBRARIES = ("torch", "numpy", "pyarrow", "polars", "tokenizers", "gigatoken", "resiliparse", "py3langid", "jieba", "numba")
 FREE_SHARE = 0.75  # of the free memory, for curation that was given no limit
 SMALL_INPUT_BYTES = 1 << 20  # starting worker processes takes longer than reading this much
 

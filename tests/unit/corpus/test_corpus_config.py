@@ -89,7 +89,7 @@ def test_files_that_cannot_be_read_as_asked_are_refused(
 
 
 def test_the_settings_are_light_to_import() -> None:
-    heavy = "{'polars', 'pyarrow', 'numpy', 'rjieba', 'torch', 'py3langid'}"
+    heavy = "{'polars', 'pyarrow', 'numpy', 'numba', 'torch', 'py3langid'}"
     code = f"import sys, headrace.corpus.config; print({heavy} & set(sys.modules))"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

@@ -2,7 +2,8 @@
 
 Source: jieba 0.42 (Sun Junyi), and its Rust port jieba-rs 0.11, whose words these are: other than the original's, they
 may hold Han characters outside the basic block, and "a.b", "a_b" and "a-b" are one word.
-About 80 MB/s on one core of a server: a third of it goes into looking up prefixes.
+Three to four times as fast as that port, half of it for the way through the dictionary. Fetching the prefixes of a
+block ahead of time made it no faster: what costs is branches that cannot be foreseen, not memory.
 """
 
 from typing import NamedTuple

@@ -34,6 +34,7 @@ class MeasureSettings(Config):
         asked = {
             self.words: self.scores,
             "language": self.source.language is None,
+            "zh": self.source.language in (None, "zh"),
             "rewrite": self.rewrite is not None,
             "redact": self.redact is not None,
         }
