@@ -80,16 +80,25 @@ PYTHON_EXTRA = ("index", "about", "bugs", "search", "genindex", "genindex-J", "g
 LIBRARY_MAX_PAGE, LIBRARY_EVERY = 60_000, 4
 
 # an evaluation set as people write them: each passage stands in a document of the other parts
+EMMA = (
+    "Emma Woodhouse, handsome, clever, and rich, with a comfortable home and happy disposition, "
+    "seemed to unite some of the best blessings of existence"
+)
+LETTER = (
+    "You pierce my soul. I am half agony, half hope. Tell me not that I am too late, "
+    "that such precious feelings are gone for ever."
+)
+PSALM = (
+    "He makes me lie down in green pastures. He leads me beside still waters. He restores my soul. "
+    "He guides me in the paths of righteousness"
+)
 QUIZ = (
-    ("Which novel begins with these words?", "Emma Woodhouse, handsome, clever, and rich, with a comfortable home and "
-     "happy disposition, seemed to unite some of the best blessings of existence", "Emma"),
-    ("Who writes this letter?", "You pierce my soul. I am half agony, half hope. Tell me not that I am too late, that "
-     "such precious feelings are gone for ever.", "Captain Wentworth"),
-    ("Which psalm is this?", "He makes me lie down in green pastures. He leads me beside still waters. He restores my "
-     "soul. He guides me in the paths of righteousness", "23"),
+    ("Which novel begins with these words?", EMMA, "Emma"),
+    ("Who writes this letter?", LETTER, "Captain Wentworth"),
+    ("Which psalm is this?", PSALM, "23"),
     ("這首詩的作者是誰？", "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。", "孟浩然"),
     ("这首词的词牌是什么？", "明月几时有，把酒问青天。不知天上宫阙，今夕是何年。", "水调歌头"),
-)  # fmt: skip
+)
 
 LICENCES = {
     "PostgreSQL.txt": "postgresql-doc-15/usr/share/doc/postgresql-doc-15/copyright",

@@ -38,6 +38,7 @@ def parse_size(text: str) -> int:
 
 
 SMALLEST_MEMORY = 100_000_000
+SHOWN_REASONS = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -125,11 +126,21 @@ def print_result(run: "Run") -> None:
     for sample in run.samples if evaluated else ():
         console.print(Text.assemble((sample.prompt, "bold cyan"), safe_text(sample.continuation)), soft_wrap=False)
         console.print()
+    console.print(corpus_line(run.folder.artefact("curate").summary), soft_wrap=True)
     for artefact in run.folder.artefacts("train"):
         console.print(training_line(artefact.summary), soft_wrap=True)
     if run.folder.artefacts("train"):
         console.print(f"Model:  {run.path / 'model'}   (headrace chat {run.path})", soft_wrap=True)
     console.print(f"Report: {run.report}", soft_wrap=True)
+
+
+def corpus_line(summary: dict[str, Any]) -> str:
+    """How many documents stayed, and for what most of the others went."""
+    gone = sorted(summary["funnel"], key=lambda step: -step["dropped_first"])[:SHOWN_REASONS]
+    reasons = ", ".join(f"{step['dropped_first']:,} {step['reason']}" for step in gone if step["dropped_first"])
+    gone_for = f" (most others went for: {reasons})" if reasons else ""
+    damaged = f"; {summary['quarantined']:,} damaged records" if summary["quarantined"] else ""
+    return f"Corpus: {summary['kept']:,} of {summary['seen']:,} documents kept{gone_for}{damaged}"
 
 
 def training_line(summary: dict[str, Any]) -> str:

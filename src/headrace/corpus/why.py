@@ -67,10 +67,12 @@ def explain(curated: Artefact, document: str) -> list[Explanation]:
     name, or `file:offset`.
     Raises InputError if there is no such document, or the beginning fits more than one id.
     """
+    if not document:
+        raise InputError("give an id, a file, or FILE:OFFSET; got nothing.")
     ledger = pl.scan_parquet(curated.files("ledger-*.parquet"))
     if re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},32}}", document):
-        rows = ledger.filter(pl.col("id").str.starts_with(document)).collect()
-        _check_unique(document, rows["id"].to_list())
+        rows = ledger.filter(pl.col("id").str.starts_with(document) | (pl.col("raw_id") == document)).collect()
+        _check_unique(document, rows.filter(pl.col("raw_id") != document)["id"].to_list())
         if rows.height:
             return _explain_rows(curated, rows.to_dicts())
     place = _place(document) | (pl.col("raw_id") == document)

@@ -10,8 +10,8 @@ from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
 from headrace.train.config import StageConfig
 
-# Bytes on disk per byte of raw file, over all artefacts of the data half: measured 0.9 on plain text (documents, scores,
-# curated copy, tokens), and zstd and gzip unfold text by 3 to 4.
+# Bytes on disk per byte of raw file, over all artefacts of the data half: measured 0.9 on plain text (documents,
+# scores, curated copy, tokens), and zstd and gzip unfold text by 3 to 4.
 DISK_PER_RAW_BYTE = 1.0
 DISK_PER_COMPRESSED_BYTE = 4.0
 BYTES_PER_PARAMETER = 4 + 4 + 8 + 12  # weights, gradients, two moments, and the copy that a checkpoint is written from

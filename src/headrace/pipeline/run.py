@@ -20,6 +20,7 @@ from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import EngineKind, Limits, Workers, open_engine
 from headrace.errors import RecipeError
 from headrace.pipeline import steps
+from headrace.pipeline.compared import check_compared
 from headrace.pipeline.result import Run
 from headrace.pipeline.threads import wait_asleep
 from headrace.pipeline.training import TrainSettings, train
@@ -29,7 +30,18 @@ from headrace.store import Artefact, RunFolder, RunRecord, StepRecord
 from headrace.trace import Listener, event, recording, span
 from headrace.version import VERSION
 
-LIBRARIES = ("torch", "numpy", "pyarrow", "polars", "tokenizers", "gigatoken", "resiliparse", "py3langid", "jieba", "numba")
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "pyarrow",
+    "polars",
+    "tokenizers",
+    "gigatoken",
+    "resiliparse",
+    "py3langid",
+    "jieba",
+    "numba",
+)
 FREE_SHARE = 0.75  # of the free memory, for curation that was given no limit
 SMALL_INPUT_BYTES = 1 << 20  # starting worker processes takes longer than reading this much
 
@@ -69,11 +81,20 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
     check_rules(recipe.corpus)
     if recipe.train and importlib.util.find_spec("torch") is None:
         raise RecipeError("train: training needs torch, which is not installed. Run: pip install 'headrace[train]'.")
+    check_compared(recipe.corpus, options.recipe_folder)
+    earlier = {name: _earlier(recipe, name, options.runs) for name in recipe.corpus.earlier}
     files = {source.name: find_files(source, options.recipe_folder) for source in recipe.corpus.sources}
     with run.held(), recording(run.trace_path, options.listeners), span("run"):
         road = _Road(recipe, options, run)
-        road.go(files)
+        road.go(files, earlier)
     return Run(run)
+
+
+def _earlier(recipe: Recipe, name: str, runs: Path) -> Artefact:
+    """The curated corpus of an earlier run. Raises InputError if there is none."""
+    if name == recipe.name:
+        raise RecipeError(f"corpus.earlier: {name} is this run itself. Name runs that came before it.")
+    return RunFolder(runs / name).artefact("curate")
 
 
 class _Road:
@@ -90,9 +111,9 @@ class _Road:
             versions=_versions(),
         )
 
-    def go(self, files: dict[str, list[RawFile]]) -> None:
+    def go(self, files: dict[str, list[RawFile]], earlier: dict[str, Artefact]) -> None:
         """All steps, then the report."""
-        curated = self._curate(files)
+        curated = self._curate(files, earlier)
         if self._recipe.tokens or self._recipe.train:
             self._learn(curated)
         self._record = self._record.model_copy(update={"finished": True})
@@ -101,7 +122,7 @@ class _Road:
             with span("report"):
                 build_report(self._run)
 
-    def _curate(self, files: dict[str, list[RawFile]]) -> Artefact:
+    def _curate(self, files: dict[str, list[RawFile]], earlier: dict[str, Artefact]) -> Artefact:
         corpus, seed, store = self._recipe.corpus, self._recipe.seed, self._store
         memory_limit = self._options.memory_limit_bytes or int(FREE_SHARE * psutil.virtual_memory().available)
         with self._open_workers(files, memory_limit) as workers:
@@ -112,7 +133,6 @@ class _Road:
                     make = partial(steps.derive, quantity, measured=artefact, store=store, workers=workers)
                     found = self._step(f"{quantity.name} {name}", make)
                     derived.setdefault(quantity.key, {})[name] = found
-            earlier = {name: RunFolder(self._options.runs / name).artefact("curate") for name in corpus.earlier}
             inputs = CurateInputs(measured, derived, self._options.recipe_folder, earlier)
             make = partial(
                 steps.curate_corpus, corpus, inputs, seed=seed, store=store, workers=workers, memory_limit=memory_limit

@@ -11,7 +11,7 @@ import orjson
 
 from headrace.config import Config
 from headrace.corpus.config import CorpusConfig
-from headrace.corpus.decide.context import AUGMENT_TABLES, CURATE_VERSION, CurateInputs
+from headrace.corpus.decide.context import CURATE_VERSION, CurateInputs
 from headrace.corpus.derive import DERIVE_VERSION, Quantity, derive_source
 from headrace.corpus.discover import find_files
 from headrace.corpus.measure.config import MEASURE_VERSION, MeasureSettings
@@ -19,8 +19,8 @@ from headrace.corpus.quality.config import QualityConfig
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import Workers
 from headrace.diagnose import check_corpus_disk
-from headrace.errors import InputError
 from headrace.evaluate.config import EvaluateConfig
+from headrace.pipeline.compared import compared_paths, digest_files
 from headrace.store import Artefact, StepSpec, Store, Workspace
 from headrace.store.fingerprint import digest_file, fingerprint_files, unread_files
 from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, build_vocabulary, encode_corpus
@@ -90,7 +90,7 @@ def derive(quantity: Quantity, *, measured: Artefact, store: Store, workers: Wor
     """What finding similar documents must know of every document of a source, besides its scores."""
     inputs = {"measured": measured.address}
     if quantity.encoder is not None:
-        inputs["encoder"] = _digest_files(quantity.encoder)
+        inputs["encoder"] = digest_files(quantity.encoder)
     spec = StepSpec(quantity.name, DERIVE_VERSION, quantity.config, inputs)
     return store.ensure(
         spec,
@@ -106,7 +106,7 @@ def curate_corpus(
     addresses |= {f"earlier {name}": artefact.address for name, artefact in inputs.earlier.items()}
     for key, artefacts in inputs.derived.items():
         addresses |= {f"{key} {name}": artefact.address for name, artefact in artefacts.items()}
-    addresses |= {name: _digest_files(inputs.recipe_folder / path) for name, path in _compared(corpus).items()}
+    addresses |= {name: digest_files(inputs.recipe_folder / path) for name, path in compared_paths(corpus).items()}
     spec = StepSpec("curate", CURATE_VERSION, CurateSettings(corpus=corpus, seed=seed), addresses)
 
     def build(workspace: Workspace) -> Mapping[str, object]:
@@ -154,23 +154,6 @@ def evaluate(config: EvaluateConfig, *, model: Artefact, tokens: Artefact, seed:
         return evaluate_model(config, model=_verify(model), tokens=_verify(tokens), seed=seed, workspace=workspace)
 
     return store.ensure(spec, build)
-
-
-def _compared(corpus: CorpusConfig) -> dict[str, str]:
-    """Files besides the sources that a curated corpus depends on: what they are for -> path."""
-    sets = corpus.decontaminate.sets if corpus.decontaminate else ()
-    tables = ((name, getattr(corpus.augment, name)) for name in AUGMENT_TABLES if corpus.augment)
-    return {f"evaluation set {each.name}": each.path for each in sets} | {name: path for name, path in tables if path}
-
-
-def _digest_files(path: Path) -> str:
-    """One digest of a file, or of all files below a folder. Raises InputError if there is none."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    try:
-        digests = [[file.relative_to(path).as_posix(), digest_file(file)] for file in files]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error}). Paths are relative to the recipe's folder.") from error
-    return hashlib.sha256(orjson.dumps(digests)).hexdigest()[:32]
 
 
 def _sizes(files: Sequence[RawFile]) -> list[tuple[str, int]]:

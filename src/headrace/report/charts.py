@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from headrace.report.blocks import Chart
+from headrace.report.colours import PALETTE, tell_apart
 from headrace.report.wording import shorten, visible
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-PALETTE = ("#4a8fd8", "#e39a3b", "#3fae8c", "#b07cc6", "#d9647a", "#5fb0c4", "#c2a83e", "#a5785a", "#7f8fd0")
 KEPT, HELD_OUT, DUPLICATED, DROPPED = "#3fae8c", "#9fd8c4", "#e3a9b5", "#d9647a"
 NEUTRAL, PALE = "#8d9aa8", "rgba(74,143,216,0.5)"
 MARGINS = {"l": 8, "r": 24, "t": 12, "b": 8, "pad": 4}
@@ -88,11 +88,16 @@ def bar_chart(title: str, bars: Sequence[Bar], *, unit: str, note: str = "") -> 
 
 
 def share_chart(
-    title: str, rows: Mapping[str, Mapping[str, float]], *, colours: Mapping[str, str] | None = None
+    title: str,
+    rows: Mapping[str, Mapping[str, float]],
+    *,
+    colours: Mapping[str, str] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Chart:
     """One bar of 100 % per row (documents, bytes, tokens), cut into the shares of the same parts.
 
     colours: of every part, in the order of the parts; by default the largest come first and the smallest are merged.
+    known: colours that parts have on the rest of the page; taken where no two parts would look the same.
     """
     import plotly.graph_objects as go
 
@@ -100,7 +105,8 @@ def share_chart(
     rows = rows if colours else _merge_small(rows)
     places = list(range(len(rows)))
     names = list(colours or dict.fromkeys(name for parts in rows.values() for name in parts))
-    colours = colours or {**dict(zip(names, PALETTE, strict=False)), OTHERS: NEUTRAL}
+    shown = [name for name in names if name != OTHERS]
+    colours = colours or {**tell_apart(shown, known or {}), OTHERS: NEUTRAL}
     traces = []
     for name in names:
         shares = [100 * parts.get(name, 0) / sum(parts.values()) for parts in rows.values()]

@@ -68,11 +68,12 @@ def _examples(curated: Artefact, sets: Sequence[Counts]) -> list[Block]:
     blocks: list[Block] = []
     for counts in sets:
         of_set = [hit for hit in hits if hit["set"] == counts["set"]]
-        shown = sorted(of_set, key=lambda hit: -hit["share"])[:EXAMPLES_PER_SET]
+        fullest = {hit["item"]: hit for hit in sorted(of_set, key=lambda hit: hit["share"])}  # one document an item
+        shown = sorted(fullest.values(), key=lambda hit: -hit["share"])[:EXAMPLES_PER_SET]
         if shown:
             remark = f"{len(shown)} of {plural(counts['items_hit'], 'item')} found"
             blocks.append(Quotations(counts["set"], remark, tuple(_quote(hit) for hit in shown)))
-    return [Note("Beginnings of items that were found, and the documents that held them."), *blocks] if blocks else []
+    return [Note("Beginnings of items that were found, and of each the document that held most of it."), *blocks] if blocks else []
 
 
 def _quote(hit: Counts) -> Quotation:

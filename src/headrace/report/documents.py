@@ -21,11 +21,12 @@ from headrace.report.charts import (
     HELD_OUT,
     KEPT,
     NEUTRAL,
-    PALETTE,
+    PALE,
     Bar,
     bar_chart,
     share_chart,
 )
+from headrace.report.colours import PALETTE
 from headrace.report.material import Material, read_json
 from headrace.report.wording import count, excerpt, plural, score, share
 from headrace.store import Artefact
@@ -51,13 +52,23 @@ def documents_section(material: Material) -> Section | None:
     lead = (
         f"Of {plural(summary['seen'], 'document')} read, {count(summary['kept'])} are kept "
         f"({share(summary['kept'], summary['seen'])}): {count(summary['train'])} to train on and "
-        f"{count(summary['validation'])} held out. Rules are asked in the order of the recipe; "
+        f"{count(summary['validation'])} held out{_left_out_words(summary)}. Rules are asked in the order of the recipe; "
         "a document is filed under the first one it fails."
     )
     blocks: list[Block] = [_outcome_chart(summary), *_reasons_chart(summary), _funnel_table(curated)]
     blocks += _examples(curated)
     blocks += [*_unread(material), *_remarks(material, summary)]
     return Section("documents", "Documents", lead, tuple(blocks))
+
+
+def _num_left_out(summary: Counts) -> int:
+    """Documents that are kept and that the mixture does not take; summaries of older runs do not tell."""
+    return int(summary["kept"] - summary.get("used", summary["kept"]))
+
+
+def _left_out_words(summary: Counts) -> str:
+    left_out = _num_left_out(summary)
+    return f"; the mixture takes {count(summary['used'])} of them and leaves {count(left_out)} out" if left_out else ""
 
 
 def _outcome_chart(summary: Counts) -> Chart:
@@ -68,7 +79,8 @@ def _outcome_chart(summary: Counts) -> Chart:
     }
     failed = summary["seen"] - summary["kept"] - summary["duplicates"] - sum(number for number, _ in others.values())
     outcomes = {
-        "train": (summary["train"], KEPT),
+        "train": (summary["train"] - _num_left_out(summary), KEPT),
+        **({"left out by the mixture": (_num_left_out(summary), PALE)} if _num_left_out(summary) else {}),
         "validation": (summary["validation"], HELD_OUT),
         "duplicate": (summary["duplicates"], DUPLICATED),
         "failed a rule": (failed, DROPPED),
@@ -172,6 +184,7 @@ def _unread(material: Material) -> list[Block]:
     if damaged := material.curated.summary["quarantine_reasons"] if material.curated else {}:
         note = "They could not be read as documents; they are kept in quarantine.parquet and in no count above."
         blocks.append(_reasons_table("Damaged records", damaged, note=note))
+        blocks += _damaged_places(material)
     skipped = Counter[str]()
     for artefact in material.artefacts:
         skipped.update(artefact.summary.get("skipped", {}))
@@ -179,6 +192,21 @@ def _unread(material: Material) -> list[Block]:
         note = "They are whole, but hold no text to learn from, such as redirects and pictures; in no count above."
         blocks.append(_reasons_table("Skipped records", dict(skipped.most_common()), note=note))
     return blocks
+
+
+def _damaged_places(material: Material) -> list[Block]:
+    """Where to look for the first of them."""
+    quarantines = material.curated.files("quarantine.parquet") if material.curated else []
+    if not quarantines:
+        return []
+    from headrace.report.damaged import read_damaged  # here because pyarrow takes longer than most pages
+
+    columns = (Column("Lies at", "code", hint="File and byte offset"), Column("Reason", "text"))
+    rows = tuple(
+        (f"{record['file']}:{record['offset']}", record["reason"].replace("_", " "))
+        for record in read_damaged(quarantines[0])
+    )
+    return [Table(columns, rows, title="The first of them")] if rows else []
 
 
 def _reasons_table(title: str, reasons: Counts, *, note: str) -> Table:

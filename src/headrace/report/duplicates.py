@@ -96,5 +96,5 @@ def _largest_table(largest: "Sequence[Cluster]") -> Table:
         )
         for cluster in largest
     )
-    note = "`headrace why` shows the text of a document, given the run and its id."
+    note = "The command headrace why shows the text of a document, given the run and its id."
     return Table(columns, rows, title="The largest clusters", note=note)

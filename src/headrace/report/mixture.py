@@ -5,6 +5,7 @@ from typing import Any
 
 from headrace.report.blocks import Block, Column, Gauge, Section, Table
 from headrace.report.charts import share_chart
+from headrace.report.colours import name_colours
 from headrace.report.material import Material
 from headrace.report.wording import count, decimal, plural, share, size
 
@@ -15,7 +16,8 @@ Group = Mapping[str, Any]
 
 def mixture_section(material: Material) -> Section | None:
     """Groups before and after."""
-    groups: list[Group] = material.curated.summary.get("mix", []) if material.curated else []
+    summary = material.curated.summary if material.curated else {}
+    groups: list[Group] = summary.get("mix", [])
     if not groups:
         return None
     before, after = (sum(group[f"bytes_{when}"] for group in groups) for when in ("before", "after"))
@@ -26,7 +28,9 @@ def mixture_section(material: Material) -> Section | None:
     )
     ordered = sorted(groups, key=lambda group: (-group["bytes_after"], group["group"]))
     shares = {when: {group["group"]: group[f"bytes_{when}"] for group in ordered} for when in ("before", "after")}
-    blocks: list[Block] = [share_chart("Shares of bytes, before and after", shares)] if len(groups) > 1 else []
+    blocks: list[Block] = []
+    if len(groups) > 1:
+        blocks.append(share_chart("Shares of bytes, before and after", shares, known=name_colours(summary)))
     return Section("mixture", "Mixture", lead, (*blocks, _table(ordered)))
 
 

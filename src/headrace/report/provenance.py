@@ -3,7 +3,8 @@
 import yaml
 
 from headrace.report.blocks import Block, Cell, Column, Gauge, Listing, Section, Table
-from headrace.report.charts import PALETTE, Bar, bar_chart
+from headrace.report.charts import Bar, bar_chart
+from headrace.report.colours import PALETTE
 from headrace.report.material import Material
 from headrace.report.wording import count, duration, share, size
 

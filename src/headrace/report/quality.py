@@ -1,12 +1,18 @@
 """The section about learned quality: what models were trained on, how well they judge, what was dropped for it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from headrace.corpus.reasons import HIGH_PERPLEXITY, LOW_QUALITY
 from headrace.report.blocks import Fact, Facts, Section
 from headrace.report.material import Material
-from headrace.report.wording import count, decimal, plural, size
+from headrace.report.wording import count, decimal, plural, score, size
+
+THRESHOLDS = {
+    "quality_score": Fact("Least quality score", "", note="of documents that stay, found for the share to keep"),
+    "perplexity": Fact("Greatest perplexity", "", note="of documents that stay, found for the share to keep"),
+}
 
 Counts = Mapping[str, Any]
 
@@ -16,12 +22,13 @@ def quality_section(material: Material) -> Section | None:
     if material.quality is None:
         return None
     summary = material.quality.summary
-    funnel = material.curated.summary["funnel"] if material.curated else []
-    dropped = {step["reason"]: step["dropped_first"] for step in funnel}
+    curated: Counts = material.curated.summary if material.curated else {}
+    dropped = {step["reason"]: step["dropped_first"] for step in curated.get("funnel", [])}
     kinds = (
         _classifier(summary.get("classifier")),
         (
             *_perplexity(summary.get("perplexity")),
+            *_thresholds(curated.get("thresholds", {})),
             *_dropped(dropped, LOW_QUALITY, "Dropped for low quality"),
             *_dropped(dropped, HIGH_PERPLEXITY, "Dropped for high perplexity"),
         ),
@@ -51,6 +58,10 @@ def _perplexity(figures: Counts | None) -> tuple[Fact, ...]:
     if not figures:
         return ()
     return (Fact("Reference text", size(figures["bytes"]), note=plural(figures["documents"], "document")),)
+
+
+def _thresholds(found: Mapping[str, float]) -> tuple[Fact, ...]:
+    return tuple(replace(fact, value=score(found[column])) for column, fact in THRESHOLDS.items() if column in found)
 
 
 def _dropped(dropped: Mapping[str, int], reason: str, label: str) -> tuple[Fact, ...]:

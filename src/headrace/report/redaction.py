@@ -1,7 +1,8 @@
 """The section about personal data: how much of each kind was replaced."""
 
 from headrace.report.blocks import Section
-from headrace.report.charts import PALETTE, Bar, bar_chart
+from headrace.report.charts import Bar, bar_chart
+from headrace.report.colours import PALETTE
 from headrace.report.material import Material
 from headrace.report.wording import count, plural
 

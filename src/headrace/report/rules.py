@@ -53,7 +53,7 @@ def _table(tried: Mapping[str, Any]) -> Table:
     )
     note = (
         "Shares are of documents. What comes after the rules, such as deduplication, is not counted. "
-        "`headrace corpus what-if` tries other rules in seconds."
+        "The command headrace corpus what-if tries other rules in seconds."
     )
     return Table(columns, rows, title="What each rule costs", note=note)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.report.blocks import Block, Cell, Column, Fact, Facts, Gauge, Section, Table
-from headrace.report.charts import PALETTE, Bar, bar_chart, share_chart
+from headrace.report.charts import Bar, bar_chart, share_chart
+from headrace.report.colours import PALETTE, name_colours
 from headrace.report.material import Material
 from headrace.report.wording import count, decimal, share, short_count, size
 from headrace.store import Artefact
@@ -29,7 +30,9 @@ def sources_section(material: Material) -> Section | None:
     for title, key, column in (("Sources", "sources", "source"), ("Languages", "languages", "language")):
         groups, group_tokens = summary[key], _tokens_by(tokens, column)
         if len(groups) > 1:
-            blocks.append(share_chart(f"{title}, by documents, bytes and tokens", _shares(groups, group_tokens)))
+            shares = _shares(groups, group_tokens)
+            quantities = "documents, bytes and tokens" if group_tokens else "documents and bytes"
+            blocks.append(share_chart(f"{title}, by {quantities}", shares, known=name_colours(summary)))
         blocks.append(_groups_table(column.capitalize(), groups, group_tokens))
     lead = "What each source and each language gives: documents read and kept, the size of what is kept, its tokens."
     return Section("sources", "Sources and languages", lead, tuple(blocks))

@@ -6,7 +6,8 @@ from itertools import accumulate
 from typing import Any
 
 from headrace.report.blocks import Block, Cell, Chart, Column, Note, Section, Table
-from headrace.report.charts import DROPPED, PALE, PALETTE, Axis, Curve, curve_chart
+from headrace.report.charts import DROPPED, PALE, Axis, Curve, curve_chart
+from headrace.report.colours import PALETTE
 from headrace.report.material import Material, MetricRecord, Stage
 from headrace.report.wording import count, decimal, duration, plural, share, short_count, size
 

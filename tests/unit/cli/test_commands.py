@@ -32,7 +32,9 @@ def test_a_corpus_alone_is_a_run_of_seconds(project: Path) -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "Report: runs/small/report.html\n"
+    corpus, report = done.stdout.splitlines()
+    assert corpus.startswith("Corpus: ")
+    assert report == "Report: runs/small/report.html"
     ends = [line.split()[:2] for line in done.stderr.splitlines() if line.startswith("done ")]
     assert ends == [["done", "measure"], ["done", "curate"]]
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < MOST_CPU_SECONDS

@@ -1,6 +1,7 @@
 """Documents that hold parts of evaluation sets: they go, or the parts go."""
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from headrace.corpus.decide.context import Context
 from headrace.corpus.decide.sweep import ShardTask, Sweep
 from headrace.corpus.decontaminate.hits import Hits, find_hits, join_hits
 from headrace.corpus.decontaminate.index import Index, build_index
-from headrace.corpus.decontaminate.items import read_items
+from headrace.corpus.decontaminate.items import EvaluationItem, read_items
 from headrace.corpus.decontaminate.judge import CONTAMINATED, judge
+from headrace.corpus.measure.batch import prepare_texts
+from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.texts import Texts
 from headrace.trace import span
 
 HITS = "hits.npy"
@@ -40,7 +44,7 @@ def remove_contamination(context: Context) -> Removed:
     config, verdicts = context.config.decontaminate, context.verdicts
     if config is None:
         return Removed()
-    items = read_items(config.sets, context.recipe_folder)
+    items = _as_documents(read_items(config.sets, context.recipe_folder), context)
     index = build_index(items, config)
     rows = np.flatnonzero(verdicts.passes)
     settings = config.model_dump_json() + "".join(item.text for item in items)
@@ -57,6 +61,13 @@ def remove_contamination(context: Context) -> Removed:
     ids = verdicts.hex_ids(shown["row"].to_numpy())
     hits = [{"id": id_, **hit} for id_, hit in zip(ids, shown.drop("row").to_dicts(), strict=True)]
     return Removed(found.cuts, found.summary.to_dicts(), hits)
+
+
+def _as_documents(items: Sequence[EvaluationItem], context: Context) -> list[EvaluationItem]:
+    """The items rewritten and redacted as the documents were: they are compared with what is left of them."""
+    settings = MeasureSettings.of(context.config, context.config.sources[0])
+    texts = prepare_texts(Texts.from_strings([item.text for item in items]), settings)
+    return [replace(item, text=text) for item, text in zip(items, texts, strict=True)]
 
 
 def _find(index: Path, task: ShardTask) -> None:

@@ -9,6 +9,7 @@ from polars.exceptions import PolarsError
 
 from headrace.corpus.columns import SCORES, Kind
 from headrace.corpus.config import CorpusConfig
+from headrace.corpus.deduplicate.config import BestBy, ExactConfig, MinHashConfig
 from headrace.corpus.presets import Rule
 from headrace.corpus.redact.config import KINDS
 from headrace.errors import RecipeError
@@ -17,10 +18,27 @@ POLARS_TYPES: dict[Kind, type[pl.DataType]] = {"string": pl.String, "int64": pl.
 
 
 def check_rules(config: CorpusConfig) -> None:
-    """Raises RecipeError for the first rule of any source that cannot be evaluated. Takes milliseconds."""
+    """Raises RecipeError for the first rule of any source that cannot be evaluated. Takes milliseconds.
+
+    So for other places of the recipe that name a column.
+    """
+    for step in config.deduplicate:
+        if isinstance(step, ExactConfig | MinHashConfig) and isinstance(step.keep, BestBy):
+            _check_number(step.keep.best, config)
+    if config.mix is not None and (column := config.mix.by.partition(".")[0]) not in (*SCORES, "metadata"):
+        raise RecipeError(f"corpus.mix.by: there is no column {column}{_suggestion(column)}")
     for source in config.sources:
         for rule in config.rules_for(source):
             _check_measured(rule, config)
+
+
+def _check_number(column: str, config: CorpusConfig) -> None:
+    """Raises RecipeError unless documents can be ranked by the column."""
+    if column not in SCORES:
+        raise RecipeError(f"corpus.deduplicate: keep: best: there is no column {column}{_suggestion(column)}")
+    if SCORES[column] == "string":
+        raise RecipeError(f"corpus.deduplicate: keep: best: {column} holds text, and the best is the highest number.")
+    _check_measured(Rule(rule=f"{column} >= 0"), config)
 
 
 def _check_measured(rule: Rule, config: CorpusConfig) -> None:

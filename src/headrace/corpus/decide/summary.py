@@ -48,7 +48,7 @@ class Tally:
     def summary(self, names: Sequence[str], *, quarantine: pl.DataFrame) -> dict[str, Any]:
         """Documents seen, kept and dropped, by source, by language and by reason.
 
-        Bytes are those published: without what was cut, every copy counted. Characters are those of kept documents.
+        Bytes and characters are those of kept documents, before anything was cut out of them and each counted once.
 
         names: every reason there can be, in order.
         """
@@ -121,7 +121,7 @@ def _counts_by(ledger: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:
         kept=kept.sum(),
         train=(pl.col("split") == "train").sum(),
         validation=(pl.col("split") == "validation").sum(),
-        bytes=((pl.col("num_bytes") - pl.col("removed_bytes")) * pl.col("copies")).sum(),
+        bytes=pl.col("num_bytes").filter(kept).sum(),
         characters=has_characters.filter(kept).sum(),
     )
     return {row.pop(column): row for row in counts.to_dicts()}

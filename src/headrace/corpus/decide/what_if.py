@@ -70,7 +70,7 @@ def what_if(shards: Shards, rules: Mapping[str, Sequence[Rule]], *, num_examples
         failures = frame.select(**failing_by_reason(listed)) if listed else pl.DataFrame()
         _add(total, effects, failures=failures, sizes=frame["num_bytes"].to_numpy())
         if num_examples:
-            _keep_examples(found, shard, frame=frame, failures=failures, limit=num_examples)
+            _keep_examples(found, shard, listed, frame=frame, failures=failures, limit=num_examples)
     for reason, frame in found.items():
         effects[reason].examples = _describe(frame, shards)
     return total
@@ -113,14 +113,22 @@ def _add(total: WhatIf, effects: Mapping[str, Effect], *, failures: pl.DataFrame
 
 
 def _keep_examples(
-    found: dict[str, pl.DataFrame], shard: Shard, *, frame: pl.DataFrame, failures: pl.DataFrame, limit: int
+    found: dict[str, pl.DataFrame],
+    shard: Shard,
+    rules: Sequence[Rule],
+    *,
+    frame: pl.DataFrame,
+    failures: pl.DataFrame,
+    limit: int,
 ) -> None:
     """Keeps the documents on each rule's margin that have the smallest ids: a fair sample that never changes."""
     if not failures.width:
         return
     number = failures.sum_horizontal()
     for reason in failures.columns:
-        margin = frame.filter(failures[reason] & (number == 1)).with_columns(shard=pl.lit(shard.index))
+        seen = (column for rule in rules if rule.reason == reason for column in columns_of(rule))
+        columns = dict.fromkeys((*EXAMPLE_COLUMNS, *seen))
+        margin = frame.filter(failures[reason] & (number == 1)).select(*columns, shard=pl.lit(shard.index))
         if margin.height:
             known = [found[reason]] if reason in found else []
             found[reason] = pl.concat([*known, margin], how="diagonal").sort("id").head(limit)

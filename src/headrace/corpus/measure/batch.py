@@ -31,15 +31,8 @@ def measure_batch(
 
     files: where each document was read. quality: folder of the learned models, where the settings ask for their scores.
     """
-    source, rewrite, redacted = settings.source.name, settings.rewrite, Columns()
-    texts = normalize_texts(_texts_of(batch), settings.normalize)
-    if rewrite is not None:
-        texts = _rewrite(texts, rewrite)
-    languages, certainties = _languages(texts, settings)
-    if rewrite is not None and rewrite.script != "keep":
-        texts = _fold_script(texts, languages, rewrite.script)
-    if settings.redact is not None:
-        texts, redacted = _redact(texts, settings.redact)
+    source = settings.source.name
+    texts, languages, certainties, redacted = _prepare(_texts_of(batch), settings)
     places = [f"{source}\0{file}\0{offset}\0" for file, offset in zip(files, batch.offsets.tolist(), strict=True)]
     columns: Columns = {
         "raw_id": pa.array(list(map(_raw_id, batch.metadata)), pa.string()),
@@ -58,6 +51,27 @@ def measure_batch(
         **(_learned(texts, quality) if quality else {}),
     }
     return table_of(columns, DOCUMENTS), table_of(columns, SCORES)
+
+
+def prepare_texts(texts: Texts, settings: MeasureSettings) -> Texts:
+    """Texts as they are published and compared: normalised, rewritten, redacted. Their languages are identified."""
+    source = settings.source.model_copy(update={"language": None})
+    prepared, *_ = _prepare(texts, settings.model_copy(update={"source": source}))
+    return prepared
+
+
+def _prepare(texts: Texts, settings: MeasureSettings) -> tuple[Texts, Sequence[str], npt.NDArray[np.float64], Columns]:
+    """The texts as they will be published, their languages with certainties, and counts of what was redacted."""
+    rewrite, redacted = settings.rewrite, Columns()
+    texts = normalize_texts(texts, settings.normalize)
+    if rewrite is not None:
+        texts = _rewrite(texts, rewrite)
+    languages, certainties = _languages(texts, settings)
+    if rewrite is not None and rewrite.script != "keep":
+        texts = _fold_script(texts, languages, rewrite.script)
+    if settings.redact is not None:
+        texts, redacted = _redact(texts, settings.redact)
+    return texts, languages, certainties, redacted
 
 
 def measure_sample(settings: MeasureSettings, *, quality: Path | None) -> None:

@@ -9,25 +9,29 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.measure.lean import kernel
+from headrace.corpus.kernel import inner_kernel
 
-SPACE, LETTER, UNSPACED, MARK, ALPHA, PUNCTUATION, BREAK, TERMINAL, PUNCT, STOP, NOTABLE, DECIMAL = (
-    1 << bit for bit in range(12)
+SPACE, LETTER, UNSPACED, MARK, ALPHA, PUNCTUATION, BREAK, TERMINAL, PUNCT, STOP, DECIMAL = (
+    1 << bit for bit in range(11)
 )
 """LETTER and UNSPACED: a word character of a script written with or without spaces; MARK: a sign that joins the letter
 before it; PUNCTUATION: in datatrove's set; BREAK: ends a line of `str.splitlines`; TERMINAL: ends a sentence for
-FineWeb; PUNCT: of a category P*; STOP: ends a sentence for spaCy's sentencizer; NOTABLE: for `lines.read_lines`."""
+FineWeb; PUNCT: of a category P*; STOP: ends a sentence for spaCy's sentencizer."""
+
+INSIDE, IS_LETTER, IS_JOINER, IS_SPACE, IS_RUN, IS_UPPER, CONTINUES, IS_BREAK = (1 << bit for bit in range(8))
+"""Kinds of bytes, see `page.py`. INSIDE: belongs to the word of the letter before it, if one is; IS_JOINER: does if
+letters are on both sides; IS_RUN: does if it follows itself; IS_UPPER and IS_BREAK: on a character's first byte."""
 
 NUM_LANES = 8
 DIGIT_LANE, SPACE_LANE, UPPER_LANE, SPECIAL_LANE, ALNUM_LANE, HAN_LANE, HASH_LANE, ELLIPSIS_LANE = range(NUM_LANES)
 """Characters are counted in eight lanes of a 64-bit number at once; 255 of them fit before a lane may run over."""
 
-NUM_ASCII = 128
+NUM_ASCII, FIRST_LEAD = 0x80, 0xC0
 HAN_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 UNSPACED_RANGES = ((0xE00, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), *HAN_RANGES)
 MARK_RANGE = (0x300, 0x10FFF)
@@ -58,7 +62,6 @@ SPECIAL = frozenset(string.punctuation + string.digits + string.whitespace).unio
 
 EMOJI_RANGES = ((0x2600, 0x27BF), (0x1F000, 0x1FAFF))
 BREAKS = frozenset("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
-NOTABLES = BREAKS.union(".{[jJkKvVpPfF")
 
 
 class Alphabet(NamedTuple):
@@ -70,6 +73,10 @@ class Alphabet(NamedTuple):
     """Class -> the properties above."""
     lanes: npt.NDArray[np.uint64]
     """Class -> 1 in the lanes in which a character counts."""
+    byte_kinds: npt.NDArray[np.uint8]
+    """Byte -> what `page.py` calls its kind; of a byte that is not ASCII, only whether it continues a character."""
+    byte_lanes: npt.NDArray[np.uint64]
+    """Byte -> lanes, if it is ASCII."""
 
 
 @cache
@@ -89,7 +96,21 @@ def alphabet() -> Alphabet:
     class_flags, class_lanes = np.zeros(256, np.uint32), np.zeros(256, np.uint64)
     for (_, flag, lane), number in distinct.items():
         class_flags[number], class_lanes[number] = flag, lane
-    return Alphabet(classes, class_flags, class_lanes)
+    byte_kinds = np.array([_ascii_kind(chr(byte)) for byte in range(256)], np.uint8)
+    byte_kinds[NUM_ASCII:] = np.where(np.arange(NUM_ASCII, 256) < FIRST_LEAD, CONTINUES, 0)
+    byte_lanes = np.append(lanes[:NUM_ASCII], np.zeros(256 - NUM_ASCII, np.uint64))
+    return Alphabet(classes, class_flags, class_lanes, byte_kinds, byte_lanes)
+
+
+def _ascii_kind(character: str) -> int:
+    return (
+        (INSIDE | IS_LETTER) * (character.isalnum() or character == "_")
+        | IS_JOINER * (character in "'.,")
+        | IS_SPACE * character.isspace()
+        | IS_RUN * (character in ".-")
+        | IS_UPPER * character.isupper()
+        | IS_BREAK * (character in BREAKS)
+    )
 
 
 def _where(holds: Callable[[str], bool], last: int = 0x323FF) -> npt.NDArray[np.intp]:
@@ -117,7 +138,6 @@ def _set_flags(flags: npt.NDArray[np.uint32]) -> None:
         (TERMINAL, TERMINAL_PUNCTUATION),
         (STOP, TERMINAL_PUNCTUATION - NO_SENTENCE_STOP),
         (BREAK, BREAKS),
-        (NOTABLE, NOTABLES),
     ):
         flags[_points(characters)] |= flag
 
@@ -138,13 +158,11 @@ def _set_lanes(lanes: npt.NDArray[np.uint64]) -> None:
             lanes[first : last + 1] |= np.uint64(1 << (8 * lane))
 
 
-@kernel
-def signed(value: int) -> int:
-    """The number as numba's usual integer: it takes mixtures of signed and unsigned ones for floating-point numbers."""
-    return np.int64(value)  # type: ignore[return-value]  # compiled code has no other integer
+signed: Callable[[Any], int] = np.int64  # type: ignore[assignment]  # compiled code has no other integer
+"""The number as numba's usual integer: it takes mixtures of signed and unsigned ones for floating-point numbers."""
 
 
-@kernel
+@inner_kernel
 def decode(text: np.ndarray, i: int) -> tuple[int, int]:
     """The character that begins at byte i, and how many bytes it has."""
     first = signed(text[i])
@@ -162,14 +180,14 @@ def decode(text: np.ndarray, i: int) -> tuple[int, int]:
     ), 4
 
 
-@kernel
+@inner_kernel
 def flags_at(text: np.ndarray, i: int, alphabet: Alphabet) -> tuple[int, int]:
     """The properties of the character that begins at byte i, and how many bytes it has."""
     point, size = decode(text, i)
     return alphabet.flags[alphabet.classes[point]], size
 
 
-@kernel
+@inner_kernel
 def before(text: np.ndarray, i: int) -> int:
     """Where the character begins that ends at byte i."""
     i -= 1

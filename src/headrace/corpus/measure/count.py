@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from headrace.corpus.kernel import inner_kernel, lean_kernel
 from headrace.corpus.measure.characters import NUM_LANES, decode
-from headrace.corpus.measure.lean import kernel
 from headrace.corpus.measure.line_scores import (
     NUM_C4_COUNTS,
     NUM_FINEWEB_COUNTS,
@@ -18,8 +18,9 @@ from headrace.corpus.measure.line_scores import (
     count_newline_lines,
     count_sentences,
 )
-from headrace.corpus.measure.lines import read_lines, strip_lines
+from headrace.corpus.measure.lines import read_lines
 from headrace.corpus.measure.ngrams import NUM_NGRAM_COUNTS, count_character_ngrams, count_ngrams
+from headrace.corpus.measure.page import read_page
 from headrace.corpus.measure.segment import HAS_ALPHA, IS_SYMBOL, split_chunks, split_given, split_unicode
 from headrace.corpus.measure.stop_words import IS_FUNCTION_WORD, IS_STOP_WORD, NUMBER, Lexicon, look_up
 from headrace.corpus.measure.tools import LONGEST_TOLD_APART, Tools
@@ -57,6 +58,8 @@ NUM_COUNTS = CHARACTER_FIRST + NUM_CHARACTER_COUNTS
 class Plan(NamedTuple):
     """How each text of a batch is to be taken, (N,) each but for `lengths`."""
 
+    rows: npt.NDArray[np.int64]
+    """Those that are to be counted."""
     ways: npt.NDArray[np.int8]
     """UNICODE, GIVEN or CHUNKS."""
     languages: npt.NDArray[np.int8]
@@ -67,41 +70,49 @@ class Plan(NamedTuple):
     lengths: npt.NDArray[np.int64]
 
 
-@kernel
+@lean_kernel
 def count_texts(
     data: np.ndarray, offsets: np.ndarray, plan: Plan, lexicon: Lexicon, tools: Tools, counts: np.ndarray
-) -> None:
-    """Adds to `counts`, int64 (N, NUM_COUNTS) of zeros, what the texts hold."""
-    for row in range(len(offsets) - 1):
-        text = data[offsets[row] : offsets[row + 1]]
-        of_text = counts[row]
-        num_lines = read_lines(text, tools.alphabet, tools.lines, of_text)
-        is_plain = strip_lines(text, tools.alphabet, tools.lines, num_lines)
+) -> int:
+    """Writes to `counts`, int64 (N, NUM_COUNTS), what the texts of `plan.rows` hold.
+
+    What a text with chunks that are not in the table holds is left undefined; the row of such a one is written to the
+    beginning of `plan.rows`. Returns how many there are.
+    """
+    left = 0
+    for row in plan.rows:
+        missing_before = tools.chunks.num_missing[0]
+        text, of_text = data[offsets[row] : offsets[row + 1]], counts[row]
+        of_text[:] = 0
+        is_ascii = read_page(text, tools.alphabet, tools.page, of_text)
+        num_lines, is_plain = read_lines(text, tools.page, tools.lines, of_text)
         lengths = plan.lengths[plan.firsts[row] : plan.firsts[row + 1]]
-        num_words = _split(text, plan.ways[row], lengths, tools)
+        num_words = _split(text, is_ascii, plan.ways[row], lengths, tools)
         _count_words(tools, num_words, plan.languages[row], lexicon, of_text[WORD_FIRST:])
-        count_ngrams(tools.words, num_words, tools.scratch, of_text[NGRAM_FIRST:CHARACTER_FIRST])
+        count_ngrams(tools.words, num_words, tools.scratch, of_text[NGRAM_FIRST:])
         of_lines = of_text[LINE_FIRST:]
         count_lines(text, tools, num_lines, of_lines)
         of_lines[SENTENCES] = count_sentences(tools.words, 0, num_words)
         count_c4(text, tools, num_lines, num_words, of_text[C4_FIRST:])
         of_text[FINEWEB_FIRST + WORDS] = num_words
-        count_newline_lines(
-            text, tools, num_lines, is_plain, of_text[LINE_FIRST:FINEWEB_FIRST], of_text[FINEWEB_FIRST:]
-        )
-        _count_characters(text, tools, of_text[NUM_LANES], plan.is_chinese[row], of_text[CHARACTER_FIRST:])
+        count_newline_lines(text, tools, num_lines, is_plain, of_lines, of_text[FINEWEB_FIRST:])
+        num_points = _read_points(text, is_ascii, of_text[NUM_LANES], tools.points)
+        _count_characters(tools, num_points, plan.is_chinese[row], of_text[CHARACTER_FIRST:])
+        plan.rows[left] = row
+        left += tools.chunks.num_missing[0] > missing_before
+    return left
 
 
-@kernel
-def _split(text: np.ndarray, way: int, lengths: np.ndarray, tools: Tools) -> int:
+@inner_kernel
+def _split(text: np.ndarray, is_ascii: bool, way: int, lengths: np.ndarray, tools: Tools) -> int:
     if way == GIVEN:
-        return split_given(text, tools.alphabet, tools.words, lengths)
+        return split_given(text, tools.page, tools.alphabet, tools.words, lengths)
     if way == CHUNKS:
-        return split_chunks(text, tools.words, tools.chunks, 0)
-    return split_unicode(text, tools.alphabet, tools.words, 0)
+        return split_chunks(text, tools.page, tools.words, tools.chunks, 0)
+    return split_unicode(text, tools.page, is_ascii, tools.alphabet, tools.words, 0)
 
 
-@kernel
+@inner_kernel
 def _count_words(tools: Tools, num_words: int, language: int, lexicon: Lexicon, counts: np.ndarray) -> None:
     words, of_length, found = tools.words, tools.tally, 0
     of_length[:] = 0
@@ -126,7 +137,7 @@ def _count_words(tools: Tools, num_words: int, language: int, lexicon: Lexicon, 
         counts[TWICE_MEDIAN] = _nth(of_length, (plain - 1) // 2) + _nth(of_length, plain // 2)
 
 
-@kernel
+@inner_kernel
 def _nth(tally: np.ndarray, n: int) -> int:
     """The n-th smallest of the values that were tallied."""
     value = seen = 0
@@ -136,17 +147,28 @@ def _nth(tally: np.ndarray, n: int) -> int:
     return value
 
 
-@kernel
-def _count_characters(text: np.ndarray, tools: Tools, characters: int, is_chinese: bool, counts: np.ndarray) -> None:
-    """Adds character n-grams: those of 10, then for Chinese of 3 and 13: their number, later ones, frequent ones."""
-    points, number, i = tools.points, min(characters, len(tools.points) - 1), 0
+@inner_kernel
+def _read_points(text: np.ndarray, is_ascii: bool, characters: int, points: np.ndarray) -> int:
+    """Writes the text's first characters; returns their number."""
+    number, i = min(characters, len(points) - 1), 0
+    if is_ascii:
+        for n in range(number):
+            points[n] = text[n]
+        return number
     for n in range(number):
         point, size = decode(text, i)
         points[n] = point
         i += size
-    counts[0], counts[1], counts[2] = count_character_ngrams(points[:number], 10, tools.scratch)
+    return number
+
+
+@inner_kernel
+def _count_characters(tools: Tools, num_points: int, is_chinese: bool, counts: np.ndarray) -> None:
+    """Adds character n-grams: those of 10, then for Chinese of 3 and 13: their number, later ones, frequent ones."""
+    points = tools.points[:num_points]
+    counts[0], counts[1], counts[2] = count_character_ngrams(points, 10, tools.scratch)
     if is_chinese:
-        counts[3], counts[4], counts[5] = count_character_ngrams(points[:number], 3, tools.scratch)
-        counts[6], counts[7], _ = count_character_ngrams(points[:number], 13, tools.scratch)
+        counts[3], counts[4], counts[5] = count_character_ngrams(points, 3, tools.scratch)
+        counts[6], counts[7], _ = count_character_ngrams(points, 13, tools.scratch)
     else:
         counts[3], counts[4], counts[5] = counts[0], counts[1], counts[2]

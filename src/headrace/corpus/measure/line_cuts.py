@@ -8,8 +8,8 @@ newline between them. Line breaks of other kinds than newline, which that filter
 import numpy as np
 
 from headrace.corpus.cuts import Cuts
+from headrace.corpus.kernel import inner_kernel, lean_kernel
 from headrace.corpus.measure.characters import SPACE, Alphabet, flags_at
-from headrace.corpus.measure.lean import kernel
 from headrace.corpus.measure.line_rules import ENDS_WELL, IS_CITED, KEEP, is_removed, notice_part
 from headrace.corpus.measure.line_scores import judge_lines
 from headrace.corpus.measure.lines import (
@@ -18,9 +18,8 @@ from headrace.corpus.measure.lines import (
     citation_end,
     read_lines,
     split_at_newlines,
-    strip,
-    strip_lines,
 )
+from headrace.corpus.measure.page import read_page, strip_part
 from headrace.corpus.measure.segment import no_chunks
 from headrace.corpus.measure.tools import Tools, make_tools
 from headrace.corpus.texts import Texts
@@ -57,7 +56,7 @@ def _cuts(texts: Texts, kind: int) -> Cuts:
     return Cuts(*np.ascontiguousarray(found[:number].T))
 
 
-@kernel
+@lean_kernel
 def _find_cuts(data: np.ndarray, offsets: np.ndarray, tools: Tools, kind: int, found: np.ndarray) -> int:
     """Writes row, begin and end of each cut; returns their number, which may be more than there was room for."""
     number = 0
@@ -65,14 +64,16 @@ def _find_cuts(data: np.ndarray, offsets: np.ndarray, tools: Tools, kind: int, f
         text = data[offsets[row] : offsets[row + 1]]
         if kind == CITATIONS:
             number = _cut_citations(text, (0, len(text)), tools.alphabet, row, number, found)
-        elif kind == REFINEDWEB:
+            continue
+        read_page(text, tools.alphabet, tools.page, tools.tally)
+        if kind == REFINEDWEB:
             number = _cut_refinedweb(text, tools, row, number, found)
         else:
             number = _cut_c4(text, tools, row, kind, number, found)
     return number
 
 
-@kernel
+@inner_kernel
 def _write(row: int, begin: int, end: int, number: int, found: np.ndarray) -> int:
     if begin >= end:
         return number
@@ -81,7 +82,7 @@ def _write(row: int, begin: int, end: int, number: int, found: np.ndarray) -> in
     return number + 1
 
 
-@kernel
+@inner_kernel
 def _cut_citations(
     text: np.ndarray, part: tuple[int, int], alphabet: Alphabet, row: int, number: int, found: np.ndarray
 ) -> int:
@@ -93,12 +94,11 @@ def _cut_citations(
     return number
 
 
-@kernel
+@inner_kernel
 def _cut_c4(text: np.ndarray, tools: Tools, row: int, kind: int, number: int, found: np.ndarray) -> int:
     """Between two kept lines one line break stays, the first's; everything else outside of kept lines goes."""
     lines, codes, alphabet = tools.lines, tools.scratch.slots, tools.alphabet
-    num_lines = read_lines(text, alphabet, lines, tools.tally)
-    strip_lines(text, alphabet, lines, num_lines)
+    num_lines, _ = read_lines(text, tools.page, lines, tools.tally)
     judge_lines(text, tools, num_lines, codes)
     wanted = KEEP | ENDS_WELL if kind == C4 else KEEP
     last_kept = num_lines - 1
@@ -122,7 +122,7 @@ def _cut_c4(text: np.ndarray, tools: Tools, row: int, kind: int, number: int, fo
     return _write(row, open_begin, len(text), number, found)
 
 
-@kernel
+@inner_kernel
 def _solid_part(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> tuple[int, int]:
     """Without white space and citations at its ends."""
     first, last, i = end, begin, begin
@@ -138,12 +138,12 @@ def _solid_part(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> t
     return (begin, begin) if first > last else (first, last)
 
 
-@kernel
+@inner_kernel
 def _cut_refinedweb(text: np.ndarray, tools: Tools, row: int, number: int, found: np.ndarray) -> int:
     """Lines go with their line break, empty lines if another comes before them, notices alone if more is in the
     line."""
     lines, alphabet, num_empty = tools.lines, tools.alphabet, 0
-    num_lines = split_at_newlines(text, alphabet, lines)
+    num_lines = split_at_newlines(text, tools.page, lines)
     last_kept = num_lines - 1
     while last_kept >= 0 and (lines.begins[last_kept] == lines.ends[last_kept] or _goes(text, tools, last_kept)):
         last_kept -= 1
@@ -158,7 +158,7 @@ def _cut_refinedweb(text: np.ndarray, tools: Tools, row: int, number: int, found
     return _write(row, lines.ends[last_kept] if last_kept >= 0 else 0, len(text), number, found)
 
 
-@kernel
+@inner_kernel
 def _goes(text: np.ndarray, tools: Tools, n: int) -> bool:
     """Whether nothing of line n stays."""
     if is_removed(text, tools.lines, n, tools.alphabet):
@@ -167,6 +167,6 @@ def _goes(text: np.ndarray, tools: Tools, n: int) -> bool:
     first, last = notice_part(text, tools.lines, n, tools.alphabet)
     if first == last:
         return False
-    before_begin, before_end = strip(text, begin, first, tools.alphabet)
-    after_begin, after_end = strip(text, last, end, tools.alphabet)
+    before_begin, before_end = strip_part(tools.page, begin, first)
+    after_begin, after_end = strip_part(tools.page, last, end)
     return before_begin == before_end and after_begin == after_end

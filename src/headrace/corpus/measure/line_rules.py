@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from headrace.corpus.kernel import inner_kernel
 from headrace.corpus.measure.characters import DECIMAL, LETTER, SPACE, UNSPACED, Alphabet, decode, flags_at
-from headrace.corpus.measure.lean import kernel
 from headrace.corpus.measure.lines import (
     BRACKET,
+    CART,
     CURLY,
+    ITEMS_IN_CART,
     JAVASCRIPT,
     LOREM_IPSUM,
     OPEN_BRACKET,
@@ -43,7 +45,7 @@ def _bytes(text: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8).copy()
 
 
-ITEMS_IN_CART, READ_MORE, SIGN_IN = map(_bytes, ("items in cart", "read more...", "sign-in"))
+READ_MORE, SIGN_IN = map(_bytes, ("read more...", "sign-in"))
 COUNTED_WORDS = "likes shares comments retweets reposts quotes bookmarks upvotes downvotes downloads views followers"
 COUNTED = _bytes(COUNTED_WORDS + " ")
 
@@ -63,7 +65,7 @@ def empty_buffer(capacity: int) -> Buffer:
     return Buffer(written, read)
 
 
-@kernel
+@inner_kernel
 def judge_line(line: np.ndarray, found: tuple[int, int], buffer: Buffer, alphabet: Alphabet) -> int:
     """What C4 makes of a stripped line, of which its words between white space and its events are known.
 
@@ -82,7 +84,7 @@ def judge_line(line: np.ndarray, found: tuple[int, int], buffer: Buffer, alphabe
     return _judge(line, events)
 
 
-@kernel
+@inner_kernel
 def _judge(line: np.ndarray, events: int) -> int:
     end = len(line)
     well = end > 0 and ENDS[line[end - 1]]
@@ -99,7 +101,7 @@ def _judge(line: np.ndarray, events: int) -> int:
     return KEEP | ENDS_WELL * well
 
 
-@kernel
+@inner_kernel
 def longest_word(text: np.ndarray, alphabet: Alphabet) -> int:
     """The most characters between white space."""
     i = length = longest = 0
@@ -111,7 +113,7 @@ def longest_word(text: np.ndarray, alphabet: Alphabet) -> int:
     return longest
 
 
-@kernel
+@inner_kernel
 def without_citations(line: np.ndarray, scratch: np.ndarray, alphabet: Alphabet) -> int:
     """Copies the line without its citations; returns the number of bytes."""
     i = n = 0
@@ -127,7 +129,7 @@ def without_citations(line: np.ndarray, scratch: np.ndarray, alphabet: Alphabet)
     return n
 
 
-@kernel
+@inner_kernel
 def notice_part(text: np.ndarray, lines: Lines, n: int, alphabet: Alphabet) -> tuple[int, int]:
     """What of line n, if it is short, RefinedWeb takes for a notice ("3 items in cart"); begin = end if nothing.
 
@@ -144,13 +146,13 @@ def notice_part(text: np.ndarray, lines: Lines, n: int, alphabet: Alphabet) -> t
             point, size = decode(text, last)
             last += size if alphabet.flags[alphabet.classes[point]] & SPACE else 0
         return begin, last
-    for i in range(begin, end - len(ITEMS_IN_CART) + 1):
+    for i in range(begin, end - len(ITEMS_IN_CART) + 1 if lines.events[n] & CART else begin):
         if text[i] | 0x20 == ITEMS_IN_CART[0] and matches(text[:end], i, ITEMS_IN_CART):
             return _widen(text, begin, i, alphabet), i + len(ITEMS_IN_CART)
     return begin, begin
 
 
-@kernel
+@inner_kernel
 def _widen(text: np.ndarray, begin: int, i: int, alphabet: Alphabet) -> int:
     """One character of white space before byte i taken in."""
     if i > begin:
@@ -163,7 +165,7 @@ def _widen(text: np.ndarray, begin: int, i: int, alphabet: Alphabet) -> int:
     return i
 
 
-@kernel
+@inner_kernel
 def is_removed(text: np.ndarray, lines: Lines, n: int, alphabet: Alphabet) -> bool:
     """Whether RefinedWeb takes line n out as a whole: capitals, counters, fewer than 2 words. Empty lines stay."""
     begin, end, length = lines.begins[n], lines.ends[n], lines.characters[n]
@@ -175,7 +177,7 @@ def is_removed(text: np.ndarray, lines: Lines, n: int, alphabet: Alphabet) -> bo
     return number < FEWEST_WORDS_LEFT or (number <= MOST_WORDS_OF_A_NOTICE and is_counter(text, begin, end, alphabet))
 
 
-@kernel
+@inner_kernel
 def is_counter(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> bool:
     """Whether the line is a number and what it counts, such as "3.1K likes", with nothing but signs around."""
     i = _skip_signs(text, begin, end, alphabet)
@@ -206,7 +208,7 @@ def is_counter(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> bo
     return False
 
 
-@kernel
+@inner_kernel
 def _skip_signs(text: np.ndarray, i: int, end: int, alphabet: Alphabet) -> int:
     r"""The first character from byte i on that is of Python's \\w."""
     while i < end:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from headrace.corpus.measure.characters import SPACE, TERMINAL, Alphabet, before, decode, flags_at, signed
-from headrace.corpus.measure.lean import kernel
+from headrace.corpus.kernel import inner_kernel
+from headrace.corpus.measure.characters import IS_SPACE, TERMINAL, before, decode, signed
 from headrace.corpus.measure.line_rules import (
     ENDS_WELL,
     HAS_CURLY,
@@ -15,17 +15,15 @@ from headrace.corpus.measure.line_rules import (
     notice_part,
     without_citations,
 )
-from headrace.corpus.measure.lines import NEWLINE, hash_part, split_at_newlines, strip, words_in
+from headrace.corpus.measure.lines import NEWLINE, split_at_newlines
 from headrace.corpus.measure.ngrams import count_duplicates, table_size
+from headrace.corpus.measure.page import PAD, PRIME, SEED, Page, hash_part, mix, read_page, strip_part, sum_part
 from headrace.corpus.measure.segment import (
     AFTER_GAP,
     ENDS_SENTENCE,
     IS_PUNCT,
-    PRIME,
-    SEED,
     Words,
     find_chunk,
-    mix,
     split_chunks,
     split_unicode,
 )
@@ -57,7 +55,7 @@ LINES, TERMINAL_LINES, SHORT_LINES, DUPLICATE_CHARACTERS, CHARACTERS, NEWLINES, 
 C4_LINES, C4_SENTENCES, C4_LOREM, C4_CURLY, NUM_C4_COUNTS = range(5)
 
 
-@kernel
+@inner_kernel
 def count_lines(text: np.ndarray, tools: Tools, num_lines: int, counts: np.ndarray) -> None:
     """Adds the number of lines, of those with bullets and ellipses, and the longest, to `counts`."""
     lines = tools.lines
@@ -73,7 +71,7 @@ def count_lines(text: np.ndarray, tools: Tools, num_lines: int, counts: np.ndarr
         )
 
 
-@kernel
+@inner_kernel
 def _is_e280(text: np.ndarray, begin: int, end: int, third: int) -> bool:
     """Whether the bytes E2 80 and a third stand there: a bullet (A2) or an ellipsis (A6)."""
     return (
@@ -81,7 +79,7 @@ def _is_e280(text: np.ndarray, begin: int, end: int, third: int) -> bool:
     )
 
 
-@kernel
+@inner_kernel
 def count_repeated_lines(
     text: np.ndarray, tools: Tools, num_lines: int, counts: np.ndarray, fineweb: np.ndarray
 ) -> None:
@@ -114,18 +112,18 @@ def count_repeated_lines(
     counts[DUPLICATE_LINES] += outside == 2
 
 
-@kernel
+@inner_kernel
 def ends_terminally(text: np.ndarray, end: int, tools: Tools) -> bool:
     """Whether the character before byte `end` is terminal punctuation."""
     point, _ = decode(text, before(text, end))
     return bool(tools.alphabet.flags[tools.alphabet.classes[point]] & TERMINAL)
 
 
-@kernel
+@inner_kernel
 def count_repeated_paragraphs(text: np.ndarray, tools: Tools, num_lines: int, counts: np.ndarray) -> None:
     """Adds repeated paragraphs, which empty lines separate, of the stripped text. `tools.lines` as before."""
     lines, scratch = tools.lines, tools.scratch
-    first, last = strip(text, 0, len(text), tools.alphabet)
+    first, last = strip_part(tools.page, 0, len(text))
     number, length, value = 0, 0, SEED
     for n in range(num_lines):
         begin, end = max(lines.begins[n], first), min(lines.ends[n], last)
@@ -133,7 +131,8 @@ def count_repeated_paragraphs(text: np.ndarray, tools: Tools, num_lines: int, co
             if begin == lines.begins[n] and end == lines.ends[n]:
                 line_hash, characters = lines.hashes[n], lines.characters[n]
             else:
-                line_hash, characters = hash_part(text, begin, end)
+                line_hash = hash_part(tools.page, begin, end)
+                _, characters, _ = sum_part(tools.page, begin, end)
             value = mix(value * PRIME ^ line_hash)
             length += characters + (length > 0)
         if length and (begin >= end or n == num_lines - 1):
@@ -145,39 +144,36 @@ def count_repeated_paragraphs(text: np.ndarray, tools: Tools, num_lines: int, co
     )
 
 
-@kernel
+@inner_kernel
 def count_newline_lines(
     text: np.ndarray, tools: Tools, num_lines: int, is_plain: bool, counts: np.ndarray, fineweb: np.ndarray
 ) -> None:
     """What is counted of lines that newline characters alone separate; spoils `tools.lines` if others are in the
     text."""
     if not is_plain:
-        num_lines = split_at_newlines(text, tools.alphabet, tools.lines)
+        num_lines = split_at_newlines(text, tools.page, tools.lines)
     count_repeated_lines(text, tools, num_lines, counts, fineweb)
     count_repeated_paragraphs(text, tools, num_lines, counts)
     count_removed_words(text, tools, num_lines, counts)
 
 
-@kernel
+@inner_kernel
 def count_sentences(words: Words, first: int, last: int) -> int:
     """Sentences that words [first, last) make: one ends at the first word behind a full stop that is no punctuation.
 
     Source: spaCy's sentencizer. As there, a gap of more than one space is a word too.
     """
-    number = 0 if first == last else 1
-    stopped = False
-    for n in range(first, last):
-        flags = words.flags[n]
-        if stopped and flags & AFTER_GAP and n > first:
-            number, stopped = number + 1, False
-        if flags & ENDS_SENTENCE:
-            stopped = True
-        elif stopped and not flags & IS_PUNCT:
-            number, stopped = number + 1, False
+    number, stopped = signed(first != last), 0
+    for n in range(np.uint64(first), np.uint64(last)):  # without a branch
+        flags = signed(words.flags[n])
+        ends = flags // ENDS_SENTENCE & 1
+        cut = stopped & (flags // AFTER_GAP | ~ends & ~(flags // IS_PUNCT)) & 1
+        number += cut
+        stopped = ends | stopped & ~cut
     return number
 
 
-@kernel
+@inner_kernel
 def judge_lines(text: np.ndarray, tools: Tools, num_lines: int, codes: np.ndarray) -> tuple[int, int]:
     """Writes what C4 makes of each line to `codes`; returns the first and the last line kept, or (-1, -1)."""
     lines, first_kept, last_kept = tools.lines, -1, -1
@@ -190,7 +186,7 @@ def judge_lines(text: np.ndarray, tools: Tools, num_lines: int, codes: np.ndarra
     return first_kept, last_kept
 
 
-@kernel
+@inner_kernel
 def count_c4(text: np.ndarray, tools: Tools, num_lines: int, num_words: int, counts: np.ndarray) -> None:
     """Adds C4's sums with terminal punctuation, those without, and FineWeb's of what the latter leave, to `counts`."""
     lines, words, codes = tools.lines, tools.words, tools.scratch.slots
@@ -205,34 +201,38 @@ def count_c4(text: np.ndarray, tools: Tools, num_lines: int, num_words: int, cou
         code, begin, end = codes[n], first_word, word
         if not code & KEEP:
             continue
-        part = text[lines.firsts[n] : lines.lasts[n]]
+        part, page = (signed(lines.firsts[n]), signed(lines.lasts[n])), tools.page
         if code & IS_CITED:
-            part = tools.buffer.read[: without_citations(part, tools.buffer.written, tools.alphabet)]
-            begin, end = num_words + 1, _split(part, tools, num_words + 1)
+            cited = text[lines.firsts[n] : lines.lasts[n]]
+            left = tools.buffer.read[: without_citations(cited, tools.buffer.written, tools.alphabet)]
+            begin, end = num_words + 1, _split(left, tools, num_words + 1)
+            # C4 strips the lines before it takes the citations out, and the text after
+            first, last = strip_part(tools.spare, 0, len(left))
+            part = (first if n == first_kept else 0, last if n == last_kept else len(left))
+            page, length = tools.spare, signed(sum_part(tools.spare, part[0], part[1])[1])
+            hashed = (hash_part(page, part[0], part[1]), length)
+        elif part == (lines.begins[n], lines.ends[n]):
+            hashed = (lines.hashes[n], signed(lines.characters[n]))
+        else:
+            hashed = (hash_part(page, part[0], part[1]), sum_part(page, part[0], part[1])[1])
         _add_c4_line(code, count_sentences(words, begin, end), counts)
         fineweb = counts[2 * NUM_C4_COUNTS :]
         fineweb[WORDS] += end - begin
         fineweb[NEWLINES] += n != first_kept
-        if code & IS_CITED:  # C4 strips the lines before it takes the citations out, and the text after
-            first, last = strip(part, 0, len(part), tools.alphabet)
-            part = part[first if n == first_kept else 0 : last if n == last_kept else len(part)]
-            _add_fineweb_line(part, hash_part(part, 0, len(part)), keys, tools, fineweb)
-        elif len(part) == lines.ends[n] - lines.begins[n]:
-            _add_fineweb_line(part, (lines.hashes[n], signed(lines.characters[n])), keys, tools, fineweb)
-        else:
-            _add_fineweb_line(part, hash_part(part, 0, len(part)), keys, tools, fineweb)
+        _add_fineweb_line(page, part, hashed, keys, tools, fineweb)
 
 
-@kernel
+@inner_kernel
 def _split(text: np.ndarray, tools: Tools, first: int) -> int:
-    """Writes the words of a text behind those of another."""
+    """Puts a text on the spare page, and its words behind those of another."""
+    is_ascii = read_page(text, tools.alphabet, tools.spare, tools.tally)
     tools.words.sums[first] = 0
     if len(tools.chunks.keys) > 1:
-        return split_chunks(text, tools.words, tools.chunks, first)
-    return split_unicode(text, tools.alphabet, tools.words, first)
+        return split_chunks(text, tools.spare, tools.words, tools.chunks, first)
+    return split_unicode(text, tools.spare, is_ascii, tools.alphabet, tools.words, first)
 
 
-@kernel
+@inner_kernel
 def _add_c4_line(code: int, sentences: int, counts: np.ndarray) -> None:
     for kind in range(2):
         if kind == 1 or code & ENDS_WELL:
@@ -243,24 +243,29 @@ def _add_c4_line(code: int, sentences: int, counts: np.ndarray) -> None:
             of_kind[C4_CURLY] += code & HAS_CURLY != 0
 
 
-@kernel
+@inner_kernel
 def _add_fineweb_line(
-    part: np.ndarray, hashed: tuple[np.uint64, int], keys: np.ndarray, tools: Tools, fineweb: np.ndarray
+    page: Page,
+    part: tuple[int, int],
+    hashed: tuple[np.uint64, int],
+    keys: np.ndarray,
+    tools: Tools,
+    fineweb: np.ndarray,
 ) -> None:
-    value, length = hashed
+    (begin, end), (value, length) = part, hashed
     fineweb[CHARACTERS] += length
-    first, last = strip(part, 0, len(part), tools.alphabet)
+    first, last = strip_part(page, begin, end)
     if first == last:
         return
     fineweb[LINES] += 1
     fineweb[SHORT_LINES] += length <= SHORT_LINE
-    fineweb[TERMINAL_LINES] += ends_terminally(part, len(part), tools)
+    fineweb[TERMINAL_LINES] += ends_terminally(page.bytes, end + PAD, tools)
     slot = find_chunk(keys, value)
     fineweb[DUPLICATE_CHARACTERS] += length if keys[slot] == value else 0
     keys[slot] = value
 
 
-@kernel
+@inner_kernel
 def count_removed_words(text: np.ndarray, tools: Tools, num_lines: int, counts: np.ndarray) -> None:
     """Adds the words between white space that RefinedWeb's line rules remove. `tools.lines`: parted by newlines."""
     lines, alphabet = tools.lines, tools.alphabet
@@ -272,16 +277,15 @@ def count_removed_words(text: np.ndarray, tools: Tools, num_lines: int, counts: 
             continue
         first, last = notice_part(text, lines, n, alphabet)
         if first < last:
-            rest = words_in(text, begin, first, alphabet) + words_in(text, last, end, alphabet)
-            rest -= _are_joined(text, (begin, first), (last, end), alphabet)
+            before_it, _, _ = sum_part(tools.page, begin, first)
+            behind_it, _, _ = sum_part(tools.page, last, end)
+            rest = before_it + behind_it - _are_joined(tools.page, (begin, first), (last, end))
             counts[REMOVED_WORDS] += lines.words[n] - rest
 
 
-@kernel
-def _are_joined(text: np.ndarray, first: tuple[int, int], last: tuple[int, int], alphabet: Alphabet) -> bool:
+@inner_kernel
+def _are_joined(page: Page, first: tuple[int, int], last: tuple[int, int]) -> bool:
     """Whether two parts of a line become one word when what is between them goes."""
     if first[0] == first[1] or last[0] == last[1]:
         return False
-    left, _ = flags_at(text, before(text, first[1]), alphabet)
-    right, _ = flags_at(text, last[0], alphabet)
-    return not (left | right) & SPACE
+    return not (page.kinds[first[1] - 1 + PAD] | page.kinds[last[0] + PAD]) & IS_SPACE

@@ -5,26 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.measure.characters import (
-    BREAK,
-    DECIMAL,
-    NOTABLE,
-    NUM_ASCII,
-    NUM_LANES,
-    SPACE,
-    UPPER_LANE,
-    Alphabet,
-    before,
-    decode,
-    signed,
-)
-from headrace.corpus.measure.lean import kernel
-from headrace.corpus.measure.segment import PRIME, SEED, mix
+from headrace.corpus.kernel import inner_kernel
+from headrace.corpus.measure.characters import CONTINUES, DECIMAL, IS_BREAK, NUM_LANES, SPACE, Alphabet, before, decode
+from headrace.corpus.measure.page import EVENT, PAD, Page, hash_part, strip_part, sum_part
 
-LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY, BRACKET = (1 << bit for bit in range(5))
+LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY, BRACKET, CART = (1 << bit for bit in range(6))
 """What a line may hold that rules ask for."""
 
-MOST_IN_A_LANE = 255
+EVENTS = np.uint64(EVENT * 0x0101010101010101)
 NEWLINE, RETURN, DOT, OPEN_BRACKET, OPEN_CURLY, CLOSE_BRACKET = map(ord, "\n\r.[{]")
 
 
@@ -35,7 +23,7 @@ def _bytes(text: str) -> npt.NDArray[np.uint8]:
 JAVASCRIPT_TEXT, LOREM_IPSUM_TEXT, PRIVACY_POLICY = map(_bytes, ("javascript", "lorem ipsum", "privacy policy"))
 COOKIE_POLICY, USES_COOKIES, USE_OF_COOKIES = map(_bytes, ("cookie policy", "uses cookies", "use of cookies"))
 USE_COOKIES, TERMS_OF_USE = map(_bytes, ("use cookies", "terms of use"))
-EDIT, CITATION_NEEDED = map(_bytes, ("edit]", "citation needed]"))
+EDIT, CITATION_NEEDED, ITEMS_IN_CART = map(_bytes, ("edit]", "citation needed]", "items in cart"))
 
 
 class Lines(NamedTuple):
@@ -47,7 +35,7 @@ class Lines(NamedTuple):
     nexts: npt.NDArray[np.int32]
     """With it."""
     firsts: npt.NDArray[np.int32]
-    """The line without white space at its ends (see `strip_lines`)."""
+    """The line without white space at its ends (see `page.strip_part`)."""
     lasts: npt.NDArray[np.int32]
     words: npt.NDArray[np.int32]
     """Words between white space."""
@@ -56,7 +44,7 @@ class Lines(NamedTuple):
     """Upper-case characters."""
     hashes: npt.NDArray[np.uint64]
     events: npt.NDArray[np.uint8]
-    """The bits above."""
+    """The bits above; CART is always set by `split_at_newlines`, which sets no other."""
 
 
 def empty_lines(capacity: int) -> Lines:
@@ -66,78 +54,60 @@ def empty_lines(capacity: int) -> Lines:
     return Lines(begins, ends, nexts, firsts, lasts, words, characters, uppers, hashes, events)
 
 
-@kernel
-def read_lines(text: np.ndarray, alphabet: Alphabet, lines: Lines, counts: np.ndarray) -> int:
-    """Fills `lines`, returns their number.
+@inner_kernel
+def read_lines(text: np.ndarray, page: Page, lines: Lines, counts: np.ndarray) -> tuple[int, bool]:
+    """Fills `lines` with those of the text, which is on the page.
 
-    counts: int64; to it are added the characters in each lane, all characters, "..." and the events but brackets, in
-    the
-    order in which they are named above.
+    counts: int64; to it are added, behind the characters, "..." and the first four kinds of events.
+    Returns the number of lines, and whether every line break is a single newline character.
     """
-    end, i, n, begin = len(text), 0, 0, 0
-    lane_sum, in_lanes, events, value = np.uint64(0), 0, 0, SEED
+    begin, n, is_plain, events = 0, 0, True, 0
     dots, last_dot = 0, -2
-    characters, uppers = counts[NUM_LANES], counts[UPPER_LANE]
-    while i < end:
-        point, size = decode(text, i)
-        of_class = alphabet.classes[point] if size > 1 else np.uint8(point)
-        flags = alphabet.flags[of_class]
-        if flags & BREAK:
-            _empty_lanes(lane_sum, in_lanes, counts)
-            _write_line(lines, n, begin, i)
-            lines.characters[n], lines.uppers[n] = (
-                counts[NUM_LANES] - characters,
-                counts[UPPER_LANE] - uppers,
-            )
-            lines.hashes[n], lines.events[n] = mix(value), events
-            _empty_lanes(alphabet.lanes[of_class], 1, counts)
-            i += size
-            if point == RETURN and i < end and text[i] == NEWLINE:
-                _empty_lanes(alphabet.lanes[NEWLINE], 1, counts)
-                i += 1
-            lines.nexts[n] = begin = i
-            lane_sum, in_lanes, events, value = np.uint64(0), 0, 0, SEED
-            characters, uppers = counts[NUM_LANES], counts[UPPER_LANE]
-            n += 1
+    for word in range(1, (len(text) + PAD) // 8 + 1):
+        if page.wide_marks[word] & EVENTS == np.uint64(0):
             continue
-        if flags & NOTABLE:
-            if point == DOT:
-                dots = dots + 1 if last_dot == i - 1 else 1
+        for i in range(max(8 * word - PAD, begin), min(8 * word + 8 - PAD, len(text))):
+            if not page.marks[i + PAD] & EVENT or i < begin:
+                continue
+            if page.kinds[i + PAD] & IS_BREAK:
+                after = _after_break(text, page, i)
+                is_plain &= text[i] == NEWLINE
+                _write_line(page, lines, n, (begin, i, after))
+                lines.events[n] = events
+                begin, n, events = after, n + 1, 0
+            elif text[i] == DOT:  # at least the second in a row
+                dots = dots + 1 if last_dot == i - 1 else 2
                 last_dot = i
-                if dots == 3:
-                    counts[NUM_LANES + 1] += 1
-                    dots = 0
+                counts[NUM_LANES + 1] += dots == 3
+                dots = 0 if dots == 3 else dots
             else:
                 events |= _count_event(text, i, counts)
-        lane_sum += alphabet.lanes[of_class]
-        in_lanes += 1
-        if in_lanes == MOST_IN_A_LANE:
-            _empty_lanes(lane_sum, in_lanes, counts)
-            lane_sum, in_lanes = np.uint64(0), 0
-        value = (value ^ np.uint64(point)) * PRIME
-        i += size
-    _empty_lanes(lane_sum, in_lanes, counts)
-    if begin < end:
-        _write_line(lines, n, begin, end)
-        lines.characters[n], lines.uppers[n] = counts[NUM_LANES] - characters, counts[UPPER_LANE] - uppers
-        lines.hashes[n], lines.events[n] = mix(value), events
+    if begin < len(text):
+        _write_line(page, lines, n, (begin, len(text), len(text)))
+        lines.events[n] = events
         n += 1
-    return n
+    return n, is_plain
 
 
-@kernel
-def _write_line(lines: Lines, n: int, begin: int, end: int) -> None:
-    lines.begins[n], lines.ends[n], lines.nexts[n] = begin, end, end
+@inner_kernel
+def _after_break(text: np.ndarray, page: Page, i: int) -> int:
+    """Where the line break ends that begins at byte i."""
+    after = i + 1
+    while page.kinds[after + PAD] & CONTINUES:
+        after += 1
+    return after + (text[i] == RETURN and after < len(text) and text[after] == NEWLINE)
 
 
-@kernel
-def _empty_lanes(lane_sum: np.uint64, in_lanes: int, counts: np.ndarray) -> None:
-    counts[NUM_LANES] += in_lanes
-    for lane in range(NUM_LANES):
-        counts[lane] += np.int64(lane_sum >> np.uint64(8 * lane) & np.uint64(255))
+@inner_kernel
+def _write_line(page: Page, lines: Lines, n: int, part: tuple[int, int, int]) -> None:
+    begin, end, after = part
+    lines.begins[n], lines.ends[n], lines.nexts[n] = begin, end, after
+    lines.firsts[n], lines.lasts[n] = strip_part(page, begin, end)
+    lines.words[n], lines.characters[n], lines.uppers[n] = sum_part(page, begin, end)
+    lines.hashes[n] = hash_part(page, begin, end)
 
 
-@kernel
+@inner_kernel
 def _count_event(text: np.ndarray, i: int, counts: np.ndarray) -> int:
     event = event_at(text, i)
     if event & LOREM_IPSUM:
@@ -151,9 +121,9 @@ def _count_event(text: np.ndarray, i: int, counts: np.ndarray) -> int:
     return event
 
 
-@kernel
+@inner_kernel
 def event_at(text: np.ndarray, i: int) -> int:
-    """What rules ask for, if the rare letter in it (j, k, v, p, f) or the bracket is at byte i; 0 if nothing is."""
+    """What rules ask for, if the rare letter in it (j, k, v, p, f, c) or the bracket is at byte i; 0 if nothing is."""
     byte = text[i]
     if byte == OPEN_CURLY:
         return CURLY
@@ -168,6 +138,8 @@ def event_at(text: np.ndarray, i: int) -> int:
         return POLICY * matches(text, i - 3, PRIVACY_POLICY)
     if letter == ord("f"):
         return POLICY * matches(text, i - 7, TERMS_OF_USE)
+    if letter == ord("c"):
+        return CART * matches(text, i - 9, ITEMS_IN_CART)
     if letter == ord("k") and i > 0 and text[i - 1] | 0x20 == ord("o"):
         return POLICY * (
             matches(text, i - 3, COOKIE_POLICY)
@@ -178,7 +150,7 @@ def event_at(text: np.ndarray, i: int) -> int:
     return 0
 
 
-@kernel
+@inner_kernel
 def matches(text: np.ndarray, begin: int, pattern: np.ndarray) -> bool:
     """Whether the pattern, of small letters and other characters, stands at the byte, letters in either case."""
     if begin < 0 or begin + len(pattern) > len(text):
@@ -190,7 +162,7 @@ def matches(text: np.ndarray, begin: int, pattern: np.ndarray) -> bool:
     return True
 
 
-@kernel
+@inner_kernel
 def citation_end(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> int:
     """Where the citation ends whose bracket is at byte `begin` ("[12]", "[]", "[edit]", "[citation needed]"); or 0."""
     if _reads(text, begin + 1, end, EDIT):
@@ -208,47 +180,22 @@ def citation_end(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> 
     return 0
 
 
-@kernel
-def strip_lines(text: np.ndarray, alphabet: Alphabet, lines: Lines, num_lines: int) -> bool:
-    """Fills `firsts`, `lasts` and `words`; returns whether every line break is a single newline character."""
-    is_plain = True
-    for n in range(num_lines):
-        end, after = lines.ends[n], lines.nexts[n]
-        lines.firsts[n], lines.lasts[n] = strip(text, lines.begins[n], end, alphabet)
-        lines.words[n] = words_in(text, lines.firsts[n], lines.lasts[n], alphabet)
-        is_plain &= after == end or (after == end + 1 and text[end] == NEWLINE)
-    return is_plain
-
-
-@kernel
-def split_at_newlines(text: np.ndarray, alphabet: Alphabet, lines: Lines) -> int:
-    """Fills `lines`, but for `events`, with what newline characters alone separate; returns their number."""
+@inner_kernel
+def split_at_newlines(text: np.ndarray, page: Page, lines: Lines) -> int:
+    """Fills `lines` with what newline characters alone separate; returns their number."""
     begin = n = 0
     while begin < len(text):
         end = begin
         while end < len(text) and text[end] != NEWLINE:
             end += 1
-        lines.begins[n], lines.ends[n], lines.nexts[n] = begin, end, min(end + 1, len(text))
-        lines.firsts[n], lines.lasts[n] = strip(text, begin, end, alphabet)
-        lines.words[n] = words_in(text, begin, end, alphabet)
-        lines.hashes[n], lines.characters[n] = hash_part(text, begin, end)
-        lines.uppers[n] = _count_upper(text, begin, end, alphabet)
+        _write_line(page, lines, n, (begin, end, min(end + 1, len(text))))
+        lines.events[n] = CART
         begin = end + 1
         n += 1
     return n
 
 
-@kernel
-def _count_upper(text: np.ndarray, i: int, end: int, alphabet: Alphabet) -> int:
-    number = 0
-    while i < end:
-        point, size = decode(text, i)
-        number += signed(alphabet.lanes[alphabet.classes[point]] >> np.uint64(8 * UPPER_LANE)) & 1
-        i += size
-    return number
-
-
-@kernel
+@inner_kernel
 def _reads(text: np.ndarray, begin: int, end: int, pattern: np.ndarray) -> bool:
     if begin + len(pattern) > end:
         return False
@@ -258,7 +205,7 @@ def _reads(text: np.ndarray, begin: int, end: int, pattern: np.ndarray) -> bool:
     return k == len(pattern)
 
 
-@kernel
+@inner_kernel
 def strip(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> tuple[int, int]:
     """The part of the text without white space at its ends; begin = end if nothing is left."""
     while begin < end:
@@ -273,41 +220,3 @@ def strip(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> tuple[i
             break
         end = last
     return begin, end
-
-
-@kernel
-def hash_part(text: np.ndarray, begin: int, end: int) -> tuple[np.uint64, int]:
-    """The hash that `read_lines` gives to a line of this text, and its number of characters."""
-    value, i, length = SEED, begin, 0
-    while i < end:
-        point, size = decode(text, i)
-        value = (value ^ np.uint64(point)) * PRIME
-        length += 1
-        i += size
-    return mix(value), length
-
-
-@kernel
-def words_in(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> int:
-    """Words between white space."""
-    number, was_space, seen = 0, 1, 0
-    for i in range(begin, end):  # without a branch, and right if all is ASCII
-        byte = signed(text[i])
-        is_space = (byte == 32) | ((byte >= 9) & (byte <= 13)) | ((byte >= 28) & (byte <= 31))
-        number += was_space & ~is_space & 1
-        was_space = signed(is_space)
-        seen |= byte
-    return number if seen < NUM_ASCII else _words_of_any(text, begin, end, alphabet)
-
-
-@kernel
-def _words_of_any(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> int:
-    """Words between white space."""
-    number, is_inside = 0, False
-    while begin < end:
-        point, size = decode(text, begin)
-        is_space = alphabet.flags[alphabet.classes[point]] & SPACE != 0
-        number += not is_space and not is_inside
-        is_inside = not is_space
-        begin += size
-    return number

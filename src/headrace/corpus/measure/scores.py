@@ -24,7 +24,7 @@ from headrace.corpus.measure.characters import (
     UPPER_LANE,
 )
 from headrace.corpus.measure.ngrams import DUPLICATE_NGRAMS, NUM_NGRAM_COUNTS, TOP_NGRAMS
-from headrace.corpus.measure.segment import ChunkTable, no_chunks
+from headrace.corpus.measure.segment import no_chunks
 from headrace.corpus.measure.stop_words import LANGUAGES, lexicon
 from headrace.corpus.measure.tools import make_tools
 from headrace.corpus.measure.words import CHINESE, segment_chinese
@@ -92,27 +92,29 @@ def _read_only(texts: Texts) -> Texts:
 
 
 def _count(texts: Texts, languages: Sequence[str], words: Tokenization) -> Counts:
-    plan, chunks = _plan(texts, languages, words)
-    tools = make_tools(int(texts.sizes.max(initial=0)), chunks)
+    chunks = no_chunks()
+    if words == "datatrove":
+        from headrace.corpus.measure import spacy_words  # spaCy is an extra, and slow to import
+
+        chunks = spacy_words.chunk_table()
+    plan, tools = _plan(texts, languages, words), make_tools(int(texts.sizes.max(initial=0)), chunks)
     counts = np.zeros((len(texts), c.NUM_COUNTS), np.int64)
-    c.count_texts(texts.data, texts.offsets, plan, lexicon(), tools, counts)
+    while left := c.count_texts(texts.data, texts.offsets, plan, lexicon(), tools, counts):
+        tools = tools._replace(chunks=spacy_words.add_missing(tools.chunks))
+        plan = plan._replace(rows=plan.rows[:left].copy())
     return counts
 
 
-def _plan(texts: Texts, languages: Sequence[str], words: Tokenization) -> tuple[c.Plan, ChunkTable]:
+def _plan(texts: Texts, languages: Sequence[str], words: Tokenization) -> c.Plan:
     """How the texts are cut into words, with all that this takes done but the cutting."""
     is_chinese = np.fromiter((language == CHINESE for language in languages), bool, len(languages))
     numbers = np.array([LANGUAGES.index(name) if name in LANGUAGES else -1 for name in languages], np.int8)
     ways = np.full(len(texts), c.CHUNKS if words == "datatrove" else c.UNICODE, np.int8)
-    firsts, lengths, chunks = np.zeros(len(texts) + 1, np.int64), np.empty(0, np.int64), no_chunks()
-    if words == "datatrove":
-        from headrace.corpus.measure.spacy_words import chunks_of  # spaCy is an extra, and slow to import
-
-        chunks = chunks_of(texts)
-    elif is_chinese.any():
+    firsts, lengths = np.zeros(len(texts) + 1, np.int64), np.empty(0, np.int64)
+    if words != "datatrove" and is_chinese.any():
         ways[is_chinese] = c.GIVEN
         firsts, lengths = segment_chinese(texts, np.flatnonzero(is_chinese))
-    return c.Plan(ways, numbers, is_chinese, firsts, lengths), chunks
+    return c.Plan(np.arange(len(texts)), ways, numbers, is_chinese, firsts, lengths)
 
 
 def _ratio(part: Counts, whole: Counts | int) -> Ratios:

@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.cuts import remove
+from headrace.corpus.kernel import lean_kernel
 from headrace.corpus.measure.characters import Alphabet, alphabet
-from headrace.corpus.measure.lean import kernel
-from headrace.corpus.measure.line_cuts import citation_cuts
-from headrace.corpus.measure.segment import ChunkTable, describe_run, find_chunk, next_chunk, no_chunks
-from headrace.corpus.texts import Texts
+from headrace.corpus.measure.page import hash_bytes
+from headrace.corpus.measure.segment import ChunkTable, describe_run, find_chunk, no_chunks
+from headrace.corpus.texts import Bytes, Offsets, Texts
 from headrace.errors import RecipeError
 
 MOST_CHUNKS = 1 << 20
 """Kept at most, 60 MB: then the cache begins anew. English of all kinds has about 30,000 different chunks a MB at
 first."""
+
+MOST_MISSING, MISSING_BYTES = 1 << 16, 1 << 22
+"""Chunks that are tokenized at a time."""
 
 BREAKS_SPACY = "IS_ALPHA"
 """A text for which spaCy may raise an error; datatrove then leaves it out, and so do we."""
@@ -34,51 +36,52 @@ class _Cache:
     """The chunks seen so far; arrays grow by doubling."""
 
     def __init__(self) -> None:
-        self.table = _bigger(no_chunks(), 1 << 16, 1 << 17)
+        self.table = no_chunks(1 << 16, 1 << 17, MOST_MISSING, MISSING_BYTES)
         self.num_chunks = self.num_tokens = 0
 
-    def add(self, keys: Sequence[int], tokens: Sequence[Sequence[str]]) -> None:
-        """Takes in the tokens of chunks that are not in it."""
-        if self.num_chunks + len(keys) > MOST_CHUNKS:
-            self.__init__()  # type: ignore[misc]
-        self.num_chunks += len(keys)
+    def add(self, chunks: Sequence[str]) -> None:
+        """Takes in chunks that are not in it."""
+        tokenizer = _tokenizer()
+        tokens = [_tokenize(tokenizer, chunk) for chunk in chunks]
+        self.num_chunks += len(chunks)
         num_new = sum(map(len, tokens))
         self.table = _bigger(self.table, 2 * self.num_chunks, self.num_tokens + num_new)
         numbers = np.fromiter(map(len, tokens), np.int32, len(tokens))
-        pieces = [token.encode() for of_chunk in tokens for token in of_chunk]
-        places = np.concatenate(([0], np.cumsum(np.fromiter(map(len, pieces), np.int64, len(pieces)))))
-        data = np.frombuffer(b"".join(pieces) or b" ", np.uint8)
-        _insert(np.array(keys, np.uint64), numbers, data, places, alphabet(), self.table, self.num_tokens)
+        words = [token for of_chunk in tokens for token in of_chunk]
+        _insert(_joined(chunks), numbers, _joined(words), alphabet(), self.table, self.num_tokens)
         self.num_tokens += num_new
 
 
+def _joined(strings: Sequence[str]) -> tuple[Bytes, Offsets]:
+    """The strings as bytes, one after the other, and where each begins and the last ends."""
+    texts = Texts.from_strings(strings)
+    return texts.data, texts.offsets
+
+
 @cache
-def _cache() -> _Cache:
-    return _Cache()
+def _caches() -> list[_Cache]:
+    return [_Cache()]
 
 
-def chunks_of(texts: Texts) -> ChunkTable:
-    """A table with every chunk of the texts, with and without the citations in them."""
-    tokenizer = _tokenizer()
-    cuts = citation_cuts(texts)
-    for some in (texts, remove(texts, cuts)) if len(cuts) else (texts,):
-        keys, chunks = _unknown(some)
-        if keys:
-            _cache().add(keys, [_tokenize(tokenizer, chunk) for chunk in chunks])
-    return _cache().table
+def chunk_table() -> ChunkTable:
+    """The table to look chunks up in, to be handed to `add_missing` when some are missing.
+
+    Raises RecipeError if spaCy is not installed.
+    """
+    _tokenizer()
+    if _caches()[0].num_chunks > MOST_CHUNKS:
+        _caches()[0] = _Cache()
+    return _caches()[0].table
 
 
-def _unknown(texts: Texts) -> tuple[list[int], list[str]]:
-    """The chunks that are not in the cache, each once, with their keys."""
-    data = texts.data.view()
-    data.flags.writeable = False
-    found = np.empty((max(len(data) // 2 + len(texts) + 1, 1), 2), np.int64)
-    keys = np.empty(len(found), np.uint64)
-    number = _find_unknown(data, texts.offsets, alphabet(), _cache().table.keys, keys, found)
-    _, firsts = np.unique(keys[:number], return_index=True)
-    firsts.sort()
-    chunks = [data[begin:end].tobytes().decode() for begin, end in found[firsts].tolist()]
-    return keys[firsts].tolist(), chunks
+def add_missing(table: ChunkTable) -> ChunkTable:
+    """The table with the chunks that were missing, as many as it had room to write down: at least one."""
+    number = min(int(table.num_missing[0]), MOST_MISSING)
+    ends = table.missing_ends[:number].tolist()
+    chunks = (table.missing[begin:end].tobytes().decode() for begin, end in zip([0, *ends], ends, strict=False))
+    _caches()[0].add(list(filter(None, dict.fromkeys(chunks))))
+    table.num_missing[0] = 0
+    return _caches()[0].table
 
 
 def _tokenize(tokenizer: Any, chunk: str) -> list[str]:
@@ -126,7 +129,7 @@ def _grown(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     return grown
 
 
-@kernel
+@lean_kernel
 def _move(
     old_keys: np.ndarray,
     old_firsts: np.ndarray,
@@ -141,43 +144,23 @@ def _move(
             keys[slot], firsts[slot], numbers[slot] = old_keys[old], old_firsts[old], old_numbers[old]
 
 
-@kernel
-def _find_unknown(
-    data: np.ndarray, offsets: np.ndarray, alphabet: Alphabet, known: np.ndarray, keys: np.ndarray, found: np.ndarray
-) -> int:
-    """Writes the hashes of unknown chunks to `keys`, where in `data` they begin and end to `found`; returns their
-    number."""
-    number = 0
-    for row in range(len(offsets) - 1):
-        text, i = data[offsets[row] : offsets[row + 1]], 0
-        while True:
-            begin, i, key = next_chunk(text, i, alphabet)
-            if begin == i:
-                break
-            if known[find_chunk(known, key)] != key:
-                keys[number], found[number, 0], found[number, 1] = key, offsets[row] + begin, offsets[row] + i
-                number += 1
-    return number
-
-
-@kernel
+@lean_kernel
 def _insert(
-    keys: np.ndarray,
+    chunks: tuple[np.ndarray, np.ndarray],
     numbers: np.ndarray,
-    data: np.ndarray,
-    places: np.ndarray,
+    tokens: tuple[np.ndarray, np.ndarray],
     alphabet: Alphabet,
     table: ChunkTable,
     first: int,
 ) -> None:
-    """Puts chunks of so many tokens each into the table; token k is data[places[k]:places[k + 1]]."""
-    token = 0
-    for n in range(len(keys)):
-        slot = find_chunk(table.keys, keys[n])
-        table.keys[slot], table.firsts[slot], table.numbers[slot] = keys[n], first + token, numbers[n]
+    """Puts chunks of so many tokens each into the table."""
+    (data, begins), (token_data, token_begins), token = chunks, tokens, 0
+    for n in range(len(numbers)):
+        key = hash_bytes(data[begins[n] : begins[n + 1]])
+        slot = find_chunk(table.keys, key)
+        table.keys[slot], table.firsts[slot], table.numbers[slot] = key, first + token, numbers[n]
         for _ in range(numbers[n]):
-            value, length, flags = describe_run(data[places[token] : places[token + 1]], alphabet)
-            table.hashes[first + token] = value
-            table.characters[first + token] = length
-            table.flags[first + token] = flags
+            word = token_data[token_begins[token] : token_begins[token + 1]]
+            table.hashes[first + token] = hash_bytes(word)
+            table.characters[first + token], table.flags[first + token] = describe_run(word, alphabet)
             token += 1

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.measure.characters import alphabet
-from headrace.corpus.measure.lean import kernel
-from headrace.corpus.measure.segment import PRIME, describe_run, find_chunk, mix
+from headrace.corpus.kernel import inner_kernel, lean_kernel
+from headrace.corpus.measure.page import PRIME, hash_bytes
 
 STOP_WORDS: dict[str, tuple[str, ...]] = {
     "en": ("the", "be", "to", "of", "and", "that", "have", "with"),
@@ -39,11 +38,15 @@ LANGUAGES = tuple(STOP_WORDS)
 IS_FUNCTION_WORD = 1 << 6
 IS_STOP_WORD = 1 << 5
 NUMBER = IS_STOP_WORD - 1
-SLOTS = 2048
+MOST = (1 << 64) - 1
+SLOTS = 4096
 
 
 class Lexicon(NamedTuple):
-    """Word hash, changed by its language's number -> the bits above and the number of the stop word."""
+    """Word hash, changed by its language's number -> the bits above and the number of the stop word.
+
+    A word is in the slot that its hash names or in the next, so that looking it up takes no branch.
+    """
 
     keys: npt.NDArray[np.uint64]
     values: npt.NDArray[np.int32]
@@ -52,11 +55,22 @@ class Lexicon(NamedTuple):
 @cache
 def lexicon() -> Lexicon:
     """The words of all languages."""
-    found = Lexicon(np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.int32))
-    for language, (word, value) in ((n, entry) for n, name in enumerate(LANGUAGES) for entry in _entries(name)):
-        word_hash, _, _ = describe_run(np.frombuffer(word.encode(), np.uint8), alphabet())
-        key = language_key(np.uint64(word_hash), language)
-        slot = find_chunk(found.keys, np.uint64(key))
+    words = [(n, *entry) for n, name in enumerate(LANGUAGES) for entry in _entries(name)]
+    keys = [hash_word(np.frombuffer(word.encode(), np.uint8)) ^ (n + 1) * int(PRIME) & MOST for n, word, _ in words]
+    size = SLOTS
+    while (found := _arrange(keys, [value for _, _, value in words], size)) is None:
+        size *= 2
+    return found
+
+
+def _arrange(keys: list[int], values: list[int], size: int) -> Lexicon | None:
+    """The lexicon with so many slots, if no word is crowded out of its two."""
+    found = Lexicon(np.zeros(size + 1, np.uint64), np.zeros(size + 1, np.int32))
+    for key, value in zip(keys, values, strict=True):
+        slot = key & (size - 1)
+        slot += found.keys[slot] not in (0, key)
+        if found.keys[slot] not in (0, key):
+            return None
         found.keys[slot] = key
         found.values[slot] |= value
     return found
@@ -71,17 +85,19 @@ def _entries(language: str) -> Iterator[tuple[str, int]]:
         yield form, IS_FUNCTION_WORD
 
 
-@kernel
-def language_key(word_hash: np.uint64, language: int) -> np.uint64:
-    """What a word of this language is looked up by."""
-    return mix(word_hash ^ np.uint64(language + 1) * PRIME)
+@lean_kernel
+def hash_word(word: np.ndarray) -> int:
+    """The hash of a word's UTF-8 bytes."""
+    return hash_bytes(word)  # type: ignore[return-value]  # see `signed`
 
 
-@kernel
+@inner_kernel
 def look_up(word_hash: np.uint64, language: int, lexicon: Lexicon) -> int:
     """The word's bits, or 0. `language`: a number, -1 for one without words."""
-    if language < 0:
-        return 0
-    key = language_key(word_hash, language)
-    slot = find_chunk(lexicon.keys, key)
-    return lexicon.values[slot] if lexicon.keys[slot] == key else 0
+    key = word_hash ^ np.uint64(language + 1) * PRIME
+    slot = key & np.uint64(len(lexicon.keys) - 2)
+    after = slot + np.uint64(1)
+    value: int = lexicon.values[slot] * (lexicon.keys[slot] == key) | lexicon.values[after] * (
+        lexicon.keys[after] == key
+    )
+    return value

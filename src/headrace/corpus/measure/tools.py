@@ -10,6 +10,7 @@ from headrace.corpus.measure.characters import Alphabet, alphabet
 from headrace.corpus.measure.line_rules import Buffer, empty_buffer
 from headrace.corpus.measure.lines import Lines, empty_lines
 from headrace.corpus.measure.ngrams import EXAMINED_CHARACTERS, Scratch, empty_scratch
+from headrace.corpus.measure.page import Page, empty_page
 from headrace.corpus.measure.segment import ChunkTable, Words, empty_words
 
 LONGEST_TOLD_APART = 63
@@ -22,6 +23,10 @@ class Tools(NamedTuple):
     alphabet: Alphabet
     chunks: ChunkTable
     words: Words
+    page: Page
+    """Of the text."""
+    spare: Page
+    """Of a line without its citations."""
     lines: Lines
     scratch: Scratch
     buffer: Buffer
@@ -42,6 +47,8 @@ def make_tools(longest: int, chunks: ChunkTable) -> Tools:
         alphabet(),
         chunks,
         empty_words(capacity),
+        empty_page(longest),
+        empty_page(longest),
         empty_lines(longest + 2),
         empty_scratch(max(longest, 16)),
         empty_buffer(longest + 16),

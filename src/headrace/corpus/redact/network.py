@@ -29,7 +29,7 @@ MAC = re.compile(
     r"(?:[0-9A-Fa-f]{2}(?P<mark>[:-])(?:[0-9A-Fa-f]{2}(?P=mark)){4}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})"
     r"(?![0-9A-Za-z]|[:.-][0-9A-Fa-f])"
 )
-_SPACED = re.compile(r" ?@ |@\S+ ?\. ")
+_SPACED = re.compile(r" ?@ |@\S{1,255} ?\. ")
 _FILE_ENDINGS = ("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "htm", "xml", "txt", "pdf")
 _VERSION = labels(
     r"(?<![a-z])(?:version|ver|v|release|section|sect?|chapter|build|firmware|driver|oid|rev|kernel|table|figure|clause)",

@@ -41,6 +41,8 @@ WECHAT = re.compile(
     re.IGNORECASE,
 )
 
+LONGEST_SECRET = 4096
+
 _RANDOM = re.compile(r"(?=(?:\D*\d){2})(?=[^A-Za-z]*[A-Za-z])[0-9A-Za-z+/_=-]{16,}")
 _HUMAN = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[^(){}\[\]<>$\\]{6,64}")
 _PASSWORD = re.compile(r"passw|pwd|passphrase|密|口令", re.IGNORECASE)
@@ -56,6 +58,8 @@ def _judge_sk_key(match: re.Match[str], _: RedactConfig) -> Span | None:
 def _judge_secret(match: re.Match[str], _: RedactConfig) -> Span | None:
     """Any secret may be random letters and digits; a password may be what a person makes up; code is neither."""
     value = match["value"]
+    if len(value) > LONGEST_SECRET:  # the expressions below take time that grows with the square of the length
+        return None
     is_human = _PASSWORD.match(match["label"]) is not None and _HUMAN.fullmatch(value) is not None
     if _IDENTIFIER.fullmatch(value) or not (is_human or _RANDOM.fullmatch(value)):
         return None

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headrace.corpus.measure import segment
-from headrace.corpus.measure.characters import alphabet
+from headrace.corpus.kernel import lean_kernel
+from headrace.corpus.measure.page import read_page
+from headrace.corpus.measure.segment import no_chunks, split_chunks, split_given, split_unicode
+from headrace.corpus.measure.stop_words import hash_word
+from headrace.corpus.measure.tools import Tools, make_tools
 from headrace.corpus.measure.words import ANY_WORD, NEEDS_ANY_WORD, SPACED_WORD, segment_chinese, split_words
 from headrace.corpus.texts import Texts
 
@@ -14,12 +17,33 @@ SIGNS = "ab_Z09é'’.,--… \t\n\r\x1c\u2028한हिं\u0300กั水々😀�
 TEXTS = st.text(st.sampled_from(SIGNS), max_size=60) | st.text(st.characters(codec="utf-8"), max_size=60)
 
 
+TOOLS = make_tools(20_000, no_chunks())
+
+
+@lean_kernel
+def unicode_words(text: np.ndarray, tools: Tools) -> int:
+    is_ascii = read_page(text, tools.alphabet, tools.page, tools.tally)
+    return split_unicode(text, tools.page, is_ascii, tools.alphabet, tools.words, 0)
+
+
+@lean_kernel
+def given_words(text: np.ndarray, lengths: np.ndarray, tools: Tools) -> int:
+    read_page(text, tools.alphabet, tools.page, tools.tally)
+    return split_given(text, tools.page, tools.alphabet, tools.words, lengths)
+
+
+@lean_kernel
+def chunk_words(text: np.ndarray, tools: Tools) -> int:
+    read_page(text, tools.alphabet, tools.page, tools.tally)
+    return split_chunks(text, tools.page, tools.words, tools.chunks, 0)
+
+
 def as_bytes(text: str) -> np.ndarray:
     return np.frombuffer(text.encode(), np.uint8)
 
 
 def word_hash(word: str) -> int:
-    return int(segment.describe_run(as_bytes(word), alphabet())[0])
+    return int(hash_word(as_bytes(word)))
 
 
 @settings(deadline=None, max_examples=1000)
@@ -27,8 +51,7 @@ def word_hash(word: str) -> int:
 @example(text="a.b..c ...d 'e' f' it''s -- a--b x.")
 @example(text="plain words, then é and plain again. " * 3)
 def test_the_kernel_finds_the_words_of_the_expression(text: str) -> None:
-    data, words = as_bytes(text), segment.empty_words(len(text.encode()) + 1)
-    number = segment.split_unicode(data, alphabet(), words, 0)
+    number, words = unicode_words(as_bytes(text), TOOLS), TOOLS.words
 
     expected = list(ANY_WORD.finditer(text))
     assert words.begins[:number].tolist() == [len(text[: match.start()].encode()) for match in expected]
@@ -55,10 +78,8 @@ def test_chinese_is_segmented_in_batches_as_it_is_alone(strings: list[str]) -> N
     firsts, lengths = segment_chinese(texts, np.arange(len(strings)))
 
     for row, string in enumerate(strings):
-        words = segment.empty_words(len(string.encode()) + 1)
-        pieces = lengths[firsts[row] : firsts[row + 1]]
-        number = segment.split_given(as_bytes(string), alphabet(), words, pieces)
-        assert words.hashes[:number].tolist() == list(map(word_hash, split_words(string, "zh")))
+        number = given_words(as_bytes(string), lengths[firsts[row] : firsts[row + 1]], TOOLS)
+        assert TOOLS.words.hashes[:number].tolist() == list(map(word_hash, split_words(string, "zh")))
 
 
 @settings(deadline=None, max_examples=200)
@@ -66,14 +87,18 @@ def test_chinese_is_segmented_in_batches_as_it_is_alone(strings: list[str]) -> N
 @example(text="don't U.S.A. e.g. :-) $5.00 can't've http://a.b/c?d=e (see [1]) I.B.M.'s well-known")
 def test_chunks_give_the_tokens_of_spacy(text: str) -> None:
     spacy = pytest.importorskip("spacy")
-    from headrace.corpus.measure.spacy_words import chunks_of
+    from headrace.corpus.measure.spacy_words import add_missing, chunk_table
 
-    table = chunks_of(Texts.from_strings([text]))
-    words = segment.empty_words(len(text.encode()) + 1)
-    number = segment.split_chunks(as_bytes(text), words, table, 0)
+    tools = TOOLS._replace(chunks=chunk_table())
+    chunk_words(as_bytes(text), tools)
+    if tools.chunks.num_missing[0]:
+        tools = tools._replace(chunks=add_missing(tools.chunks))
+    number = chunk_words(as_bytes(text), tools)
+
+    assert not tools.chunks.num_missing[0]
 
     tokens = [token.text.strip() for chunk in text.split() for token in spacy_tokenizer(spacy)(chunk)]
-    assert words.hashes[:number].tolist() == [word_hash(token) for token in tokens if token]
+    assert tools.words.hashes[:number].tolist() == [word_hash(token) for token in tokens if token]
 
 
 def spacy_tokenizer(spacy: object, kept: list[object] = []) -> object:  # noqa: B006
