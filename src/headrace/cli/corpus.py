@@ -1,5 +1,8 @@
 """Commands about a curated corpus: what its rules do, and what others would."""
 
+import shutil
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look into a curated corpus.", no_args_is_help=True)
 
 SHOWN_CHARACTERS = 100
+LEAST_COLUMNS = 40
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @app.callback()
@@ -56,32 +61,43 @@ def what_if(
 
 
 def _print_table(found: "WhatIf") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("rule", no_wrap=True)  # whole, to be copied after --without
-    for title in ("alone", "", "margin", "MB"):
-        table.add_column(title, justify="right")
-    table.add_column("keeps documents where")
-    for effect in found.effects:
-        table.add_row(
-            effect.reason,
-            f"{effect.documents:,}",
-            _share(effect.documents, found.documents),
-            f"{effect.margin_documents:,}",
-            f"{effect.margin_bytes / 1e6:,.2f}",
-            "; ".join(effect.conditions),
+    """A line of figures for every rule that drops something, what it keeps below; the other rules in one line."""
+    dropping = [effect for effect in found.effects if effect.documents]
+    idle = [effect.reason for effect in found.effects if not effect.documents]
+    width = max((len(effect.reason) for effect in dropping), default=len("rule"))  # whole, to copy after --without
+    columns = shutil.get_terminal_size().columns
+    if dropping:
+        titles = f"{'rule':<{width}}  {'alone':>9}  {'':>6}  {'margin':>9}  {'MB':>8}"
+        typer.echo(typer.style(titles, bold=True) + typer.style("\n    keeps documents where", dim=True))
+    for effect in dropping:
+        typer.echo(
+            f"{effect.reason:<{width}}  {effect.documents:>9,}  {_share(effect.documents, found.documents):>6}  "
+            f"{effect.margin_documents:>9,}  {effect.margin_bytes / 1e6:>8,.2f}"
         )
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
+        if effect.conditions != (effect.reason,):
+            typer.echo(typer.style(_wrapped([f"{rule};" for rule in effect.conditions], columns), dim=True))
+    if idle:
+        typer.echo(_wrapped(["dropped nothing:", *(f"{reason}," for reason in idle)], columns, indent=0))
+    typer.echo(
         f"\ntogether they drop {found.dropped_documents:,} of {found.documents:,} documents "
         f"({_share(found.dropped_documents, found.documents)}), {found.dropped_bytes / 1e6:,.1f} of "
-        f"{found.bytes / 1e6:,.1f} MB. "
-        "[dim]alone: fails the rule, whatever else it fails; margin: fails only it.[/dim]",
-        soft_wrap=True,
+        f"{found.bytes / 1e6:,.1f} MB.\n"
+        + typer.style("alone: fails the rule, whatever else it fails; margin: fails only it.", dim=True)
     )
+
+
+def _wrapped(phrases: Sequence[str], columns: int, *, indent: int = 4) -> str:
+    """Lines that fit a terminal, cut between phrases only, so that names and conditions stay whole."""
+    space = " " * indent
+    filled = textwrap.fill(
+        " ".join(phrase.replace(" ", NO_BREAK) for phrase in phrases).rstrip(",;"),
+        max(columns, LEAST_COLUMNS),
+        initial_indent=space,
+        subsequent_indent=space,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return filled.replace(NO_BREAK, " ")
 
 
 def _print_examples(effect: "Effect") -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from headrace.corpus.why import Explanation
     from headrace.store import Artefact, RunFolder, Store
 
+FIRST_SCORES = ("similarity", "cluster_size")
+
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
@@ -23,7 +25,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands that look at what is there."""
     app.command("ls", epilog="Example: headrace ls --json")(list_all)
     app.command(epilog="Example: headrace show runs/quickstart")(show)
-    app.command(epilog="Example: headrace why runs/quickstart data/poems/tang.jsonl.zst:88210")(why)
+    app.command(epilog="Example: headrace why runs/quickstart data/poems/tang.jsonl.zst:88335")(why)
     app.command(epilog="Example: headrace report runs/quickstart")(report)
     app.command(epilog="Example: headrace check runs/quickstart")(check)
     app.command(epilog="Example: headrace gc --dry-run")(gc)
@@ -226,22 +228,34 @@ def _describe_step(label: str, address: str, folder: "RunFolder") -> dict[str, A
 
 
 def _describe_document(found: "Explanation") -> str:
-    fate = f"kept, in {found.split}" if found.kept else "dropped"
     file = safe_text(found.file).replace("\n", "\N{SYMBOL FOR NEWLINE}")
     lines = [
-        f"{found.id or 'damaged record'}  {fate}",
+        f"{found.id or 'damaged record'}  {_fate(found)}",
         f"  source    {found.source}",
         f"  lies in   {file}, {found.size_bytes:,} bytes from byte {found.offset:,}",
     ]
+    if found.duplicate_of:
+        lines.append(f"  twin      {found.duplicate_of}, which was kept")
     for reason in found.reasons:
         values = ", ".join(f"{name} = {_number(value)}" for name, value in reason.scores.items())
         lines.append(f"  reason    {reason.name}" + (f": wants {reason.rule}; {values}" if reason.rule else ""))
-    if found.duplicate_of:
-        lines.append(f"  twin      {found.duplicate_of}, which was kept")
-    width = max(map(len, found.scores), default=0)
-    lines += [f"  scores    {name:<{width}} {_number(value)}" for name, value in found.scores.items()]
+    scores = _telling(found.scores)
+    width = max(map(len, scores), default=0)
+    lines += [f"  scores    {name:<{width}} {_number(value)}" for name, value in scores.items()]
     lines.append("  text      " + safe_text(found.excerpt).replace("\n", "\n            "))
     return "\n".join(lines)
+
+
+def _fate(found: "Explanation") -> str:
+    if not found.kept:
+        return "dropped"
+    return f"kept, in {found.split}" if found.scores.get("copies") != 0 else "kept, but left out by the mixture"
+
+
+def _telling(scores: dict[str, Any]) -> dict[str, Any]:
+    """The scores, those that say what the document is like first, without kinds of personal data that it lacks."""
+    first = {name: scores[name] for name in FIRST_SCORES if name in scores}
+    return first | {name: value for name, value in scores.items() if value or not name.startswith("redacted_")}
 
 
 def _number(value: Any) -> str:

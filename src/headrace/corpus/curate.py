@@ -150,7 +150,7 @@ def _with_tables(config: AugmentConfig | None, folder: Path) -> AugmentConfig | 
 
 def _write_ledger(context: Context, quarantine: pl.DataFrame, output: Path) -> dict[str, Any]:
     """Writes the ledger and examples of what was dropped; returns the counts."""
-    tally, examples, config = Tally(), Examples(), context.config
+    tally, examples, config = Tally(), Examples(context.shards), context.config
     with LedgerWriter(output) as writer:
         for frame in ledger_frames(config, context.shards, context.verdicts):
             tally.add(frame)

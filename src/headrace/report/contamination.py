@@ -73,7 +73,11 @@ def _examples(curated: Artefact, sets: Sequence[Counts]) -> list[Block]:
         if shown:
             remark = f"{len(shown)} of {plural(counts['items_hit'], 'item')} found"
             blocks.append(Quotations(counts["set"], remark, tuple(_quote(hit) for hit in shown)))
-    return [Note("Beginnings of items that were found, and of each the document that held most of it."), *blocks] if blocks else []
+    return (
+        [Note("Beginnings of items that were found, and of each the document that held most of it."), *blocks]
+        if blocks
+        else []
+    )
 
 
 def _quote(hit: Counts) -> Quotation:

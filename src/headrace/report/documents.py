@@ -52,8 +52,8 @@ def documents_section(material: Material) -> Section | None:
     lead = (
         f"Of {plural(summary['seen'], 'document')} read, {count(summary['kept'])} are kept "
         f"({share(summary['kept'], summary['seen'])}): {count(summary['train'])} to train on and "
-        f"{count(summary['validation'])} held out{_left_out_words(summary)}. Rules are asked in the order of the recipe; "
-        "a document is filed under the first one it fails."
+        f"{count(summary['validation'])} held out{_left_out_words(summary)}. Rules are asked in the order of the "
+        "recipe; a document is filed under the first one it fails."
     )
     blocks: list[Block] = [_outcome_chart(summary), *_reasons_chart(summary), _funnel_table(curated)]
     blocks += _examples(curated)

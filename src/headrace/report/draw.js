@@ -15,10 +15,12 @@ async function drawAll() {
   const script = document.createElement("script");
   script.textContent = await unpack(packed);
   document.head.append(script);
-  for (const chart of figures) {
+  // All in one go: whoever prints or photographs the page meanwhile waits for the whole of it.
+  const drawn = figures.map((chart) => {
     const figure = JSON.parse(chart.querySelector("script").textContent);
-    await Plotly.newPlot(chart.querySelector(".canvas"), figure.data, figure.layout, SETTINGS);
-  }
+    return Plotly.newPlot(chart.querySelector(".canvas"), figure.data, figure.layout, SETTINGS);
+  });
+  await Promise.all(drawn);
   const fit = () => figures.forEach((chart) => Plotly.Plots.resize(chart.querySelector(".canvas")));
   window.addEventListener("beforeprint", fit);
   window.addEventListener("afterprint", fit);

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.report.blocks import Block, Cell, Chart, Column, Sample, Section, Table
-from headrace.report.charts import NEUTRAL, PALETTE, Bar, bar_chart
+from headrace.report.charts import NEUTRAL, Bar, bar_chart
+from headrace.report.colours import PALETTE, name_colours, tell_apart
 from headrace.report.material import Material, read_json
 from headrace.report.wording import count, decimal, plural, size
 
@@ -25,10 +26,11 @@ def evaluation_section(material: Material) -> Section | None:
     )
     rows: list[tuple[Cell, ...]] = [_row("everything", "", overall)]
     blocks: list[Block] = []
+    known = name_colours(material.curated.summary) if material.curated else {}
     for column in ("source", "language"):
         groups = _ordered(result[column])
         if len(groups) > 1:
-            blocks.append(_chart(f"Bits per byte, by {column}", groups, overall))
+            blocks.append(_chart(f"Bits per byte, by {column}", groups, overall, known=known))
         rows += [_row(column, name, figures) for name, figures in groups.items()]
     columns = (
         Column("Held-out text", "text"),
@@ -47,12 +49,13 @@ def _ordered(groups: Mapping[str, Figures]) -> dict[str, Figures]:
     return dict(sorted(groups.items(), key=lambda item: -item[1]["bytes"]))
 
 
-def _chart(title: str, groups: Mapping[str, Figures], overall: Figures) -> Chart:
+def _chart(title: str, groups: Mapping[str, Figures], overall: Figures, *, known: Mapping[str, str]) -> Chart:
     shown = list(groups.items())[:MOST_BARS]
+    colours = tell_apart([name for name, _ in shown[: len(PALETTE)]], known)
     everything = Bar("everything", overall["bits_per_byte"], decimal(overall["bits_per_byte"]), colour=NEUTRAL)
     bars = [
-        Bar(name, figures["bits_per_byte"], decimal(figures["bits_per_byte"]), colour=PALETTE[index % len(PALETTE)])
-        for index, (name, figures) in enumerate(shown)
+        Bar(name, figures["bits_per_byte"], decimal(figures["bits_per_byte"]), colour=colours.get(name, NEUTRAL))
+        for name, figures in shown
     ]
     return bar_chart(title, [everything, *bars], unit="bits per byte")
 

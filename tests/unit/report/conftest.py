@@ -15,6 +15,7 @@ from engine_files import (
     dropped_document,
     engine_summary,
     ledger_bytes,
+    quarantine_bytes,
     tried_rules,
 )
 
@@ -119,6 +120,7 @@ class RunMaker:
                 "what-if.json": orjson.dumps(tried_rules(text, source)),
                 "contamination.json": orjson.dumps([contaminated(name, text, item) for item in range(9)]),
                 "ledger-00000.parquet": ledger_bytes(CLUSTER_SIZES, source=source, file=name),
+                "quarantine.parquet": quarantine_bytes(name, 21),
                 "ledger-00001.parquet": ledger_bytes((7, 1), source=source, file=name),
             },
         )

@@ -38,12 +38,14 @@ def engine_summary(summary: Mapping[str, Any], *, name: str, text: str) -> dict[
         "duplicates": summary["duplicates"] + OTHER_REASONS["near_duplicate"],
         "funnel": [*summary["funnel"], *others],
         "clusters": 6,
+        "used": summary["kept"] - 412,
         "copies": 20_000,
+        "thresholds": {"quality_score": 0.42131},
         "removed_bytes": 17_268,
         "redacted": {"email": 486, "bank_card": 199},
         "repeated_ids": 677,
         "contamination": [
-            {"set": name, "items": 25, "too_short": 1, "items_hit": 9, "documents": 45, "example": text},
+            {"set": name, "items": 25, "too_short": 1, "items_hit": 8, "documents": 45, "example": text},
             {"set": "untouched", "items": 4, "too_short": 0, "items_hit": 0, "documents": 0, "example": ""},
         ],
         "mix": [_mixed(*row) for row in mixed],
@@ -104,9 +106,20 @@ def tried_rules(text: str, source: str) -> dict[str, Any]:
 
 
 def contaminated(name: str, text: str, item: int) -> dict[str, Any]:
-    """An entry of `contamination.json`."""
+    """An entry of `contamination.json`; the first two are of one item."""
     found = {"ngrams": 18 - item, "share": (18 - item) / 18, "begin": 142, "end": 1_297}
-    return {"id": f"{item:032x}", "set": name, "item": f"{name}-{item}", **found, "excerpt": text}
+    return {"id": f"{item:032x}", "set": name, "item": f"{name}-{max(1, item)}", **found, "excerpt": text}
+
+
+def quarantine_bytes(file: str, num_records: int) -> bytes:
+    """A quarantine with the columns that the page reads, and one that it does not."""
+    rows = [
+        {"file": file, "offset": 100 * number, "reason": "invalid UTF-8", "excerpt": "\ufffd"}
+        for number in range(num_records)
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
 
 
 def ledger_bytes(sizes: Sequence[int], *, source: str, file: str) -> bytes:

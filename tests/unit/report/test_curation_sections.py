@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from headrace.errors import StoreError
 from headrace.report import build_report
 from headrace.report.clusters import NUM_LARGEST, Cluster, read_clusters
+from headrace.report.colours import PALETTE, name_colours, tell_apart
+from headrace.report.damaged import NUM_SHOWN
 from headrace.store import RunFolder
 
 SECTIONS = ["rules", "quality", "contamination", "duplicates", "redaction", "mixture"]
@@ -57,11 +59,46 @@ def test_outcomes_add_up_to_all_documents(engine_page: str) -> None:
     assert sum(int(number.replace(",", "")) for number in outcomes) == 15_800 + 142 + 56 + 889 + 1
     assert "poor by learned scores: 142" in engine_page
     assert "failed a rule: 1,825" in engine_page
+    assert "left out by the mixture: 412" in engine_page
+    assert "the mixture takes 13,000 of them and leaves 412 out" in words_of("documents", engine_page)
+
+
+def test_no_note_holds_mark_up_for_code(engine_page: str) -> None:
+    assert not [name for name in ("documents", *SECTIONS, "sources") if "`" in words_of(name, engine_page)]
+
+
+def test_shares_of_tokens_are_named_only_where_there_are_tokens(engine_page: str, finished_run: RunFolder) -> None:
+    assert "Languages, by documents and bytes" in words_of("sources", engine_page)
+    with_tokens = words_of("sources", build_report(finished_run).read_text())
+    assert "Languages, by documents, bytes and tokens" in with_tokens
+
+
+def test_a_name_has_one_colour_in_all_charts_of_shares(engine_page: str) -> None:
+    colours = re.findall(r'"marker":\{"color":"(#\w+)"\},"name":"(\w+)"', engine_page)
+    assert Counter(name for _, name in colours)["novels"] == 2  # among the sources and in the mixture
+    assert len({name for _, name in colours}) == len(set(colours))
+
+
+@given(st.lists(st.text(max_size=3), unique=True, max_size=20), st.data())
+def test_no_two_names_of_a_chart_look_the_same(names: list[str], data: st.DataObject) -> None:
+    half = len(names) // 2
+    counts = [{name: {"bytes": index} for index, name in enumerate(part)} for part in (names[:half], names[half:])]
+    known = name_colours({"sources": counts[0], "languages": counts[1]})
+    shown = data.draw(st.lists(st.sampled_from([*names, "new"]), unique=True, max_size=len(PALETTE)))
+
+    found = tell_apart(shown, known)
+
+    assert found.keys() == set(shown)
+    assert len(set(found.values())) == len(shown)
+    own = [name for name in shown if found[name] == known.get(name)]
+    assert len(own) == len({known[name] for name in shown if name in known})
 
 
 def test_skipped_records_and_repeated_ids_are_told(engine_page: str) -> None:
     text = words_of("documents", engine_page)
 
+    assert "The first of them Lies at Reason web:0 invalid UTF-8 web:100 invalid UTF-8" in text
+    assert text.count("invalid UTF-8") == 1 + NUM_SHOWN  # the count of them all is the other
     assert "Skipped records Reason Records redirect 1,204 web 16" in text
     assert "677 records have ids that an earlier record has too" in text
 
@@ -86,15 +123,17 @@ def test_learned_quality_shows_its_figures(engine_page: str) -> None:
 
     assert "Good above bad (AUROC) 0.987 0.5 is chance; tested on 40 good and 38 bad" in text
     assert "Dropped for low quality 142 documents" in text
+    assert "Least quality score 0.4213 of documents that stay" in text
+    assert "Greatest perplexity" not in text
     assert "high perplexity" not in text
 
 
 def test_evaluation_sets_are_shown_found_or_not(engine_page: str) -> None:
     text = words_of("contamination", engine_page)
 
-    assert "web 25 1 9 36.0 % 45" in text
+    assert "web 25 1 8 32.0 % 45" in text
     assert "untouched 4 0 0 0.0 % 0 –" in text
-    assert "5 of 9 items found" in text
+    assert "5 of 8 items found" in text
     assert "document 00000000000000000000000000000000, bytes 142 to 1,297" in text
 
 

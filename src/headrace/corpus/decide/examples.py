@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from headrace.corpus.decide.rules import columns_of, failing
+from headrace.corpus.decide.shards import Shards
 from headrace.corpus.presets import Rule
 from headrace.corpus.tables import read_texts
 
@@ -20,16 +21,20 @@ Row = dict[str, Any]
 class Examples:
     """Per reason up to five of the documents dropped for it, gathered from ledger frames that come one by one.
 
-    Which five: those with the smallest ids. Ids are hashes, so it is a fair sample that never changes.
+    Which five: those with the smallest ids, from a few shards if there are enough. Ids are hashes, so it is a fair
+    sample that never changes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
         self._rows: list[pl.DataFrame] = []
 
     def add(self, ledger: pl.DataFrame) -> None:
         """Looks at a part of the ledger."""
         dropped = ledger.filter(~pl.col("kept"))
         if dropped.height:
+            place = (dropped.item(0, "source"), dropped.item(0, "shard"))
+            dropped = dropped.with_columns(is_elsewhere=pl.lit(place not in self._shards.looked_into))
             self._rows = [_smallest(pl.concat([*self._rows, _smallest(dropped)]))]
 
     def describe(
@@ -52,7 +57,12 @@ class Examples:
 
 
 def _smallest(dropped: pl.DataFrame) -> pl.DataFrame:
-    return dropped.sort("id").group_by("reason", maintain_order=True).head(EXAMPLES_PER_REASON).select(dropped.columns)
+    return (
+        dropped.sort("is_elsewhere", "id")
+        .group_by("reason", maintain_order=True)
+        .head(EXAMPLES_PER_REASON)
+        .select(dropped.columns)
+    )
 
 
 def _failed_by_source(rows: Sequence[Row], rules: Mapping[str, Sequence[Rule]]) -> dict[str, list[Rule]]:

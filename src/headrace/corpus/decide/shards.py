@@ -11,6 +11,8 @@ import polars as pl
 from headrace.corpus.tables import read_table, stored
 from headrace.store import Artefact
 
+SHARDS_LOOKED_INTO = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -60,6 +62,13 @@ class Shards:
 
     def __len__(self) -> int:
         return len(self.listed)
+
+    @cached_property
+    def looked_into(self) -> frozenset[tuple[str, int]]:
+        """(source, index) of a few shards, evenly spread: examples come from them where they can, so that showing some
+        does not read the whole corpus again."""
+        step = -(-len(self.listed) // SHARDS_LOOKED_INTO) or 1
+        return frozenset((shard.source, shard.index) for shard in self.listed[step // 2 :: step])
 
     @cached_property
     def num_rows(self) -> int:

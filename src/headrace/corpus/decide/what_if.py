@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,8 @@ from headrace.corpus.decide.shards import Shard, Shards
 from headrace.corpus.presets import Rule
 
 Failures = npt.NDArray[np.bool_]
+
+MOST_EXAMPLES = 10
 
 EXAMPLE_COLUMNS = ("id", "source", "file", "offset", "language", "num_bytes")
 
@@ -62,17 +63,19 @@ def what_if(shards: Shards, rules: Mapping[str, Sequence[Rule]], *, num_examples
     """
     effects = {reason: Effect(reason, _conditions(reason, rules)) for reason in _reasons(rules)}
     total = WhatIf(0, 0, 0, 0, list(effects.values()))
-    found: dict[str, pl.DataFrame] = {}
+    found: dict[str, list[Row]] = {}
     for shard in shards:
         listed = rules[shard.source]
         columns = dict.fromkeys((*EXAMPLE_COLUMNS, *(name for rule in listed for name in columns_of(rule))))
         frame = shard.read_scores(list(columns))
         failures = frame.select(**failing_by_reason(listed)) if listed else pl.DataFrame()
         _add(total, effects, failures=failures, sizes=frame["num_bytes"].to_numpy())
-        if num_examples:
-            _keep_examples(found, shard, listed, frame=frame, failures=failures, limit=num_examples)
-    for reason, frame in found.items():
-        effects[reason].examples = _describe(frame, shards)
+        if num_examples and listed:
+            is_looked_into = (shard.source, shard.index) in shards.looked_into
+            _keep_examples(found, shard, listed, frame=frame, failures=failures, looked_into=is_looked_into)
+    shown = [(reason, row) for reason, rows in found.items() for row in rows[:num_examples]]
+    for (reason, _), row in zip(shown, _describe([row for _, row in shown], shards), strict=True):
+        effects[reason].examples.append(row)
     return total
 
 
@@ -113,28 +116,36 @@ def _add(total: WhatIf, effects: Mapping[str, Effect], *, failures: pl.DataFrame
 
 
 def _keep_examples(
-    found: dict[str, pl.DataFrame],
+    found: dict[str, list[Row]],
     shard: Shard,
     rules: Sequence[Rule],
     *,
     frame: pl.DataFrame,
     failures: pl.DataFrame,
-    limit: int,
+    looked_into: bool,
 ) -> None:
-    """Keeps the documents on each rule's margin that have the smallest ids: a fair sample that never changes."""
-    if not failures.width:
-        return
-    number = failures.sum_horizontal()
-    for reason in failures.columns:
-        seen = (column for rule in rules if rule.reason == reason for column in columns_of(rule))
-        columns = dict.fromkeys((*EXAMPLE_COLUMNS, *seen))
-        margin = frame.filter(failures[reason] & (number == 1)).select(*columns, shard=pl.lit(shard.index))
-        if margin.height:
-            known = [found[reason]] if reason in found else []
-            found[reason] = pl.concat([*known, margin], how="diagonal").sort("id").head(limit)
+    """Keeps the documents on each rule's margin that have the smallest ids: a fair sample that never changes.
+
+    Those of shards that are looked into anyway come before others.
+    """
+    fails: Failures = failures.to_numpy()
+    is_alone = fails.sum(axis=1) == 1
+    for column, reason in enumerate(failures.columns):
+        rows = np.flatnonzero(fails[:, column] & is_alone)
+        known = found.setdefault(reason, [])
+        if not len(rows) or (not looked_into and len(known) >= MOST_EXAMPLES):
+            continue
+        chosen = frame["id"][rows].arg_sort()[:MOST_EXAMPLES]
+        seen = (name for rule in rules if rule.reason == reason for name in columns_of(rule))
+        columns = list(dict.fromkeys((*EXAMPLE_COLUMNS, *seen)))
+        picked = frame[rows[chosen.to_numpy()]].select(columns).to_dicts()
+        known += [{**row, "shard": shard.index, "is_elsewhere": not looked_into} for row in picked]
+        known.sort(key=lambda row: (row["is_elsewhere"], row["id"]))
+        del known[MOST_EXAMPLES:]
 
 
-def _describe(frame: pl.DataFrame, shards: Shards) -> list[Row]:
-    rows: list[dict[str, Any]] = frame.to_dicts()
+def _describe(rows: Sequence[Row], shards: Shards) -> list[Row]:
     texts = texts_of(rows, shards.documents)
-    return [{**row, "text": texts[row["id"]][:EXCERPT_CHARACTERS]} for row in rows]
+    hidden = ("is_elsewhere",)
+    shown = ({name: value for name, value in row.items() if name not in hidden} for row in rows)
+    return [{**row, "text": texts[row["id"]][:EXCERPT_CHARACTERS]} for row in shown]

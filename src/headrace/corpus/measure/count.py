@@ -84,10 +84,10 @@ def count_texts(
         missing_before = tools.chunks.num_missing[0]
         text, of_text = data[offsets[row] : offsets[row + 1]], counts[row]
         of_text[:] = 0
-        is_ascii = read_page(text, tools.alphabet, tools.page, of_text)
+        read_page(text, tools.alphabet, tools.page, of_text)
         num_lines, is_plain = read_lines(text, tools.page, tools.lines, of_text)
         lengths = plan.lengths[plan.firsts[row] : plan.firsts[row + 1]]
-        num_words = _split(text, is_ascii, plan.ways[row], lengths, tools)
+        num_words = _split(text, plan.ways[row], lengths, tools)
         _count_words(tools, num_words, plan.languages[row], lexicon, of_text[WORD_FIRST:])
         count_ngrams(tools.words, num_words, tools.scratch, of_text[NGRAM_FIRST:])
         of_lines = of_text[LINE_FIRST:]
@@ -96,7 +96,7 @@ def count_texts(
         count_c4(text, tools, num_lines, num_words, of_text[C4_FIRST:])
         of_text[FINEWEB_FIRST + WORDS] = num_words
         count_newline_lines(text, tools, num_lines, is_plain, of_lines, of_text[FINEWEB_FIRST:])
-        num_points = _read_points(text, is_ascii, of_text[NUM_LANES], tools.points)
+        num_points = _read_points(text, tools.page.is_ascii[0], of_text[NUM_LANES], tools.points)
         _count_characters(tools, num_points, plan.is_chinese[row], of_text[CHARACTER_FIRST:])
         plan.rows[left] = row
         left += tools.chunks.num_missing[0] > missing_before
@@ -104,12 +104,12 @@ def count_texts(
 
 
 @inner_kernel
-def _split(text: np.ndarray, is_ascii: bool, way: int, lengths: np.ndarray, tools: Tools) -> int:
+def _split(text: np.ndarray, way: int, lengths: np.ndarray, tools: Tools) -> int:
     if way == GIVEN:
         return split_given(text, tools.page, tools.alphabet, tools.words, lengths)
     if way == CHUNKS:
-        return split_chunks(text, tools.page, tools.words, tools.chunks, 0)
-    return split_unicode(text, tools.page, is_ascii, tools.alphabet, tools.words, 0)
+        return split_chunks(text, tools.page, tools.words, tools.chunks)
+    return split_unicode(text, tools.page, tools.alphabet, tools.words)
 
 
 @inner_kernel

@@ -26,6 +26,7 @@ from headrace.corpus.measure.segment import (
     find_chunk,
     split_chunks,
     split_unicode,
+    words_behind,
 )
 from headrace.corpus.measure.tools import Tools
 
@@ -205,7 +206,7 @@ def count_c4(text: np.ndarray, tools: Tools, num_lines: int, num_words: int, cou
         if code & IS_CITED:
             cited = text[lines.firsts[n] : lines.lasts[n]]
             left = tools.buffer.read[: without_citations(cited, tools.buffer.written, tools.alphabet)]
-            begin, end = num_words + 1, _split(left, tools, num_words + 1)
+            begin, end = num_words + 1, num_words + 1 + _split(left, tools, num_words + 1)
             # C4 strips the lines before it takes the citations out, and the text after
             first, last = strip_part(tools.spare, 0, len(left))
             part = (first if n == first_kept else 0, last if n == last_kept else len(left))
@@ -225,11 +226,11 @@ def count_c4(text: np.ndarray, tools: Tools, num_lines: int, num_words: int, cou
 @inner_kernel
 def _split(text: np.ndarray, tools: Tools, first: int) -> int:
     """Puts a text on the spare page, and its words behind those of another."""
-    is_ascii = read_page(text, tools.alphabet, tools.spare, tools.tally)
-    tools.words.sums[first] = 0
+    read_page(text, tools.alphabet, tools.spare, tools.tally)
+    words = words_behind(tools.words, first)
     if len(tools.chunks.keys) > 1:
-        return split_chunks(text, tools.spare, tools.words, tools.chunks, first)
-    return split_unicode(text, tools.spare, is_ascii, tools.alphabet, tools.words, first)
+        return split_chunks(text, tools.spare, words, tools.chunks)
+    return split_unicode(text, tools.spare, tools.alphabet, words)
 
 
 @inner_kernel

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.kernel import inner_kernel
-from headrace.corpus.measure.characters import CONTINUES, DECIMAL, IS_BREAK, NUM_LANES, SPACE, Alphabet, before, decode
+from headrace.corpus.measure.characters import CONTINUES, DECIMAL, IS_BREAK, NUM_LANES, Alphabet, decode, signed
 from headrace.corpus.measure.page import EVENT, PAD, Page, hash_part, strip_part, sum_part
 
 LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY, BRACKET, CART = (1 << bit for bit in range(6))
@@ -20,10 +20,26 @@ def _bytes(text: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8).copy()
 
 
-JAVASCRIPT_TEXT, LOREM_IPSUM_TEXT, PRIVACY_POLICY = map(_bytes, ("javascript", "lorem ipsum", "privacy policy"))
-COOKIE_POLICY, USES_COOKIES, USE_OF_COOKIES = map(_bytes, ("cookie policy", "uses cookies", "use of cookies"))
-USE_COOKIES, TERMS_OF_USE = map(_bytes, ("use cookies", "terms of use"))
 EDIT, CITATION_NEEDED, ITEMS_IN_CART = map(_bytes, ("edit]", "citation needed]", "items in cart"))
+
+SOUGHT = (
+    ("javascript", "j", JAVASCRIPT),
+    ("lorem ipsum", "p", LOREM_IPSUM),
+    ("privacy policy", "v", POLICY),
+    ("terms of use", "f", POLICY),
+    ("items in cart", "c", CART),
+    ("cookie policy", "k", POLICY),
+    ("uses cookies", "k", POLICY),
+    ("use of cookies", "k", POLICY),
+    ("use cookies", "k", POLICY),
+)
+"""What it is known by: a letter that is rare, at least with the letters around it that `page.py` asks for."""
+
+SOUGHT_BYTES = _bytes("".join(phrase for phrase, _, _ in SOUGHT))
+SOUGHT_ENDS = np.cumsum([0] + [len(phrase) for phrase, _, _ in SOUGHT])
+SOUGHT_LETTERS = _bytes("".join(letter for _, letter, _ in SOUGHT))
+SOUGHT_SHIFTS = np.array([phrase.index(letter) for phrase, letter, _ in SOUGHT])
+SOUGHT_EVENTS = np.array([event for _, _, event in SOUGHT])
 
 
 class Lines(NamedTuple):
@@ -129,24 +145,11 @@ def event_at(text: np.ndarray, i: int) -> int:
         return CURLY
     if byte == OPEN_BRACKET:
         return BRACKET
-    letter = byte | 0x20
-    if letter == ord("j"):
-        return JAVASCRIPT * matches(text, i, JAVASCRIPT_TEXT)
-    if letter == ord("p"):
-        return LOREM_IPSUM * matches(text, i - 7, LOREM_IPSUM_TEXT)
-    if letter == ord("v"):
-        return POLICY * matches(text, i - 3, PRIVACY_POLICY)
-    if letter == ord("f"):
-        return POLICY * matches(text, i - 7, TERMS_OF_USE)
-    if letter == ord("c"):
-        return CART * matches(text, i - 9, ITEMS_IN_CART)
-    if letter == ord("k") and i > 0 and text[i - 1] | 0x20 == ord("o"):
-        return POLICY * (
-            matches(text, i - 3, COOKIE_POLICY)
-            or matches(text, i - 8, USES_COOKIES)
-            or matches(text, i - 10, USE_OF_COOKIES)
-            or matches(text, i - 7, USE_COOKIES)
-        )
+    for k in range(len(SOUGHT_LETTERS)):
+        if byte | 0x20 == SOUGHT_LETTERS[k]:
+            phrase = SOUGHT_BYTES[SOUGHT_ENDS[k] : SOUGHT_ENDS[k + 1]]
+            if matches(text, i - SOUGHT_SHIFTS[k], phrase):
+                return signed(SOUGHT_EVENTS[k])
     return 0
 
 
@@ -203,20 +206,3 @@ def _reads(text: np.ndarray, begin: int, end: int, pattern: np.ndarray) -> bool:
     while k < len(pattern) and text[begin + k] == pattern[k]:
         k += 1
     return k == len(pattern)
-
-
-@inner_kernel
-def strip(text: np.ndarray, begin: int, end: int, alphabet: Alphabet) -> tuple[int, int]:
-    """The part of the text without white space at its ends; begin = end if nothing is left."""
-    while begin < end:
-        point, size = decode(text, begin)
-        if not alphabet.flags[alphabet.classes[point]] & SPACE:
-            break
-        begin += size
-    while begin < end:
-        last = before(text, end)
-        point, _ = decode(text, last)
-        if not alphabet.flags[alphabet.classes[point]] & SPACE:
-            break
-        end = last
-    return begin, end

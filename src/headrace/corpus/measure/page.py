@@ -54,20 +54,19 @@ class Page(NamedTuple):
     kinds: npt.NDArray[np.uint8]
     marks: npt.NDArray[np.uint8]
     wide_marks: npt.NDArray[np.uint64]
+    is_ascii: npt.NDArray[np.bool_]
+    """(1,)"""
 
 
 def empty_page(capacity: int) -> Page:
     """Room for so many bytes."""
     text, kinds, marks = np.zeros((3, (capacity // 8 + 5) * 8), np.uint8)
-    return Page(text, text.view(np.uint64), kinds, marks, marks.view(np.uint64))
+    return Page(text, text.view(np.uint64), kinds, marks, marks.view(np.uint64), np.ones(1, np.bool_))
 
 
 @inner_kernel
-def read_page(text: np.ndarray, alphabet: Alphabet, page: Page, counts: np.ndarray) -> bool:
-    """Writes the page of a text; adds its characters in each lane and all characters to `counts`, int64.
-
-    Returns whether the text is ASCII.
-    """
+def read_page(text: np.ndarray, alphabet: Alphabet, page: Page, counts: np.ndarray) -> None:
+    """Writes the page of a text; adds its characters in each lane and all characters to `counts`, int64."""
     end, begin, seen = len(text), 0, 0
     while begin < end:
         stop, lane_sum = min(begin + MOST_IN_A_LANE, end), np.uint64(0)
@@ -83,10 +82,10 @@ def read_page(text: np.ndarray, alphabet: Alphabet, page: Page, counts: np.ndarr
     for i in range(PAD):
         page.kinds[i] = page.kinds[end + PAD + i] = IS_SPACE
         page.bytes[end + PAD + i] = page.bytes[end + 2 * PAD + i] = 0
+    page.is_ascii[0] = seen < NUM_ASCII
     if seen >= NUM_ASCII:
         _read_rest(text, alphabet, page, counts)
     _mark(page, end)
-    return seen < NUM_ASCII
 
 
 @inner_kernel

@@ -79,7 +79,7 @@ class ChunkTable(NamedTuple):
     """(1,) How many there were, even where there was no room."""
 
 
-def no_chunks(size: int = 1, num_tokens: int = 0, num_missing: int = 0, missing_bytes: int = 0) -> ChunkTable:
+def no_chunks(size: int = 1, *, num_tokens: int = 0, num_missing: int = 0, missing_bytes: int = 0) -> ChunkTable:
     """A table without a chunk, with so many slots and so much room."""
     return ChunkTable(
         np.zeros(size, np.uint64),
@@ -102,6 +102,13 @@ def empty_words(capacity: int) -> Words:
         np.empty(capacity, np.int32),
         np.empty(capacity, np.uint8),
     )
+
+
+@inner_kernel
+def words_behind(words: Words, first: int) -> Words:
+    """Room for words behind the first so many."""
+    words.sums[first] = 0
+    return Words(words.hashes[first:], words.sums[first:], words.begins[first:], words.flags[first:])
 
 
 @inner_kernel
@@ -132,30 +139,29 @@ def describe_run(text: np.ndarray, alphabet: Alphabet) -> tuple[int, int]:
 
 
 @inner_kernel
-def split_unicode(text: np.ndarray, page: Page, is_ascii: bool, alphabet: Alphabet, words: Words, first: int) -> int:
-    """Writes the words of the text, which is on the page, from position `first` on; returns where they end."""
-    last = _find_words(page, len(text), words, first)
-    total = words.sums[first]
-    for n in range(np.uint64(first), np.uint64(last)):
+def split_unicode(text: np.ndarray, page: Page, alphabet: Alphabet, words: Words) -> int:
+    """Writes the words of the text, which is on the page; returns their number."""
+    number, total = _find_words(page, len(text), words), 0
+    for n in range(np.uint64(number)):
         begin, end = signed(words.begins[n]), signed(words.sums[n + np.uint64(1)])
         words.hashes[n] = hash_part(page, begin, end)
         length, flags = end - begin, signed(ASCII_WORDS[page.bytes[np.uint64(begin + PAD)] & 0x7F])
-        if not is_ascii and has_more(page, begin, end):
+        if not page.is_ascii[0] and has_more(page, begin, end):
             length, flags = describe_run(text[begin:end], alphabet)
         elif (length > 1) & (flags & HAS_ALPHA == 0):
             flags = _describe_ascii(text[begin:end])
         total += length
         words.flags[n], words.sums[n + np.uint64(1)] = flags, total
-    return last
+    return number
 
 
 @inner_kernel
-def _find_words(page: Page, size: int, words: Words, first: int) -> int:
+def _find_words(page: Page, size: int, words: Words) -> int:
     """Writes where words begin to `begins` and where they end to `sums`.
 
     No branch depends on the text, and so none is mispredicted.
     """
-    begun, ended = np.uint64(first), np.uint64(first + 1)
+    begun, ended = np.uint64(0), np.uint64(1)
     for i in range(np.uint64(size + 1)):
         mark = page.marks[i + np.uint64(PAD)]
         words.begins[begun] = words.sums[ended] = i
@@ -220,9 +226,9 @@ def find_chunk(keys: np.ndarray, key: np.uint64) -> int:
 
 
 @inner_kernel
-def split_chunks(text: np.ndarray, page: Page, words: Words, table: ChunkTable, first: int) -> int:
+def split_chunks(text: np.ndarray, page: Page, words: Words, table: ChunkTable) -> int:
     """As `split_unicode`, with the tokens of a table; what is not in it is written to its list of missing chunks."""
-    i, n, last_end = 0, first, 0
+    i = n = last_end = 0
     while True:
         begin = i
         while begin < len(text) and page.kinds[begin + PAD] & IS_SPACE:

@@ -36,7 +36,7 @@ class _Cache:
     """The chunks seen so far; arrays grow by doubling."""
 
     def __init__(self) -> None:
-        self.table = no_chunks(1 << 16, 1 << 17, MOST_MISSING, MISSING_BYTES)
+        self.table = no_chunks(1 << 16, num_tokens=1 << 17, num_missing=MOST_MISSING, missing_bytes=MISSING_BYTES)
         self.num_chunks = self.num_tokens = 0
 
     def add(self, chunks: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ class _Cache:
         self.table = _bigger(self.table, 2 * self.num_chunks, self.num_tokens + num_new)
         numbers = np.fromiter(map(len, tokens), np.int32, len(tokens))
         words = [token for of_chunk in tokens for token in of_chunk]
-        _insert(_joined(chunks), numbers, _joined(words), alphabet(), self.table, self.num_tokens)
+        _insert(*_joined(chunks), numbers, *_joined(words), alphabet(), self.table, self.num_tokens)
         self.num_tokens += num_new
 
 
@@ -146,15 +146,17 @@ def _move(
 
 @lean_kernel
 def _insert(
-    chunks: tuple[np.ndarray, np.ndarray],
+    data: np.ndarray,
+    begins: np.ndarray,
     numbers: np.ndarray,
-    tokens: tuple[np.ndarray, np.ndarray],
+    token_data: np.ndarray,
+    token_begins: np.ndarray,
     alphabet: Alphabet,
     table: ChunkTable,
     first: int,
 ) -> None:
     """Puts chunks of so many tokens each into the table."""
-    (data, begins), (token_data, token_begins), token = chunks, tokens, 0
+    token = 0
     for n in range(len(numbers)):
         key = hash_bytes(data[begins[n] : begins[n + 1]])
         slot = find_chunk(table.keys, key)

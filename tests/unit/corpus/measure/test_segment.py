@@ -1,5 +1,8 @@
 """Words from kernels are the words of the regular expressions, of jieba and of spaCy."""
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -22,8 +25,8 @@ TOOLS = make_tools(20_000, no_chunks())
 
 @lean_kernel
 def unicode_words(text: np.ndarray, tools: Tools) -> int:
-    is_ascii = read_page(text, tools.alphabet, tools.page, tools.tally)
-    return split_unicode(text, tools.page, is_ascii, tools.alphabet, tools.words, 0)
+    read_page(text, tools.alphabet, tools.page, tools.tally)
+    return split_unicode(text, tools.page, tools.alphabet, tools.words)
 
 
 @lean_kernel
@@ -35,7 +38,7 @@ def given_words(text: np.ndarray, lengths: np.ndarray, tools: Tools) -> int:
 @lean_kernel
 def chunk_words(text: np.ndarray, tools: Tools) -> int:
     read_page(text, tools.alphabet, tools.page, tools.tally)
-    return split_chunks(text, tools.page, tools.words, tools.chunks, 0)
+    return split_chunks(text, tools.page, tools.words, tools.chunks)
 
 
 def as_bytes(text: str) -> np.ndarray:
@@ -86,7 +89,7 @@ def test_chinese_is_segmented_in_batches_as_it_is_alone(strings: list[str]) -> N
 @given(text=st.text(st.sampled_from("abC'’.,-()$5 \n\t\u00a0é水"), max_size=60))
 @example(text="don't U.S.A. e.g. :-) $5.00 can't've http://a.b/c?d=e (see [1]) I.B.M.'s well-known")
 def test_chunks_give_the_tokens_of_spacy(text: str) -> None:
-    spacy = pytest.importorskip("spacy")
+    tokenizer = spacy_tokenizer()
     from headrace.corpus.measure.spacy_words import add_missing, chunk_table
 
     tools = TOOLS._replace(chunks=chunk_table())
@@ -97,14 +100,13 @@ def test_chunks_give_the_tokens_of_spacy(text: str) -> None:
 
     assert not tools.chunks.num_missing[0]
 
-    tokens = [token.text.strip() for chunk in text.split() for token in spacy_tokenizer(spacy)(chunk)]
+    tokens = [token.text.strip() for chunk in text.split() for token in tokenizer(chunk)]
     assert tools.words.hashes[:number].tolist() == [word_hash(token) for token in tokens if token]
 
 
-def spacy_tokenizer(spacy: object, kept: list[object] = []) -> object:  # noqa: B006
-    if not kept:
-        kept.append(spacy.blank("en").tokenizer)
-    return kept[0]
+@cache
+def spacy_tokenizer() -> Any:
+    return pytest.importorskip("spacy").blank("en").tokenizer
 
 
 def test_words_are_what_the_module_says() -> None:
