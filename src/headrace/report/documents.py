@@ -206,7 +206,7 @@ def _damaged_places(material: Material) -> list[Block]:
         (f"{record['file']}:{record['offset']}", record["reason"].replace("_", " "))
         for record in read_damaged(quarantines[0])
     )
-    return [Table(columns, rows, title="The first of them")] if rows else []
+    return [Table(columns, rows, title="The first damaged records")] if rows else []
 
 
 def _reasons_table(title: str, reasons: Counts, *, note: str) -> Table:

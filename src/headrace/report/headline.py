@@ -58,6 +58,8 @@ def _documents(material: Material) -> list[Fact]:
         return []
     summary = material.curated.summary
     note = f"{share(summary['kept'], summary['seen'])} of {count(summary['seen'])} seen"
+    if (used := summary.get("used", summary["kept"])) < summary["kept"]:
+        note += f"; the mixture takes {count(used)}"
     kept_bytes = sum(source["bytes"] for source in summary["sources"].values())
     facts = [Fact("Documents kept", count(summary["kept"]), note=note)]
     return facts if material.stages else [*facts, Fact("Text kept", size(kept_bytes))]

@@ -97,7 +97,7 @@ def test_no_two_names_of_a_chart_look_the_same(names: list[str], data: st.DataOb
 def test_skipped_records_and_repeated_ids_are_told(engine_page: str) -> None:
     text = words_of("documents", engine_page)
 
-    assert "The first of them Lies at Reason web:0 invalid UTF-8 web:100 invalid UTF-8" in text
+    assert "The first damaged records Lies at Reason web:0 invalid UTF-8 web:100 invalid UTF-8" in text
     assert text.count("invalid UTF-8") == 1 + NUM_SHOWN  # the count of them all is the other
     assert "Skipped records Reason Records redirect 1,204 web 16" in text
     assert "677 records have ids that an earlier record has too" in text
