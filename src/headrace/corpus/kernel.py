@@ -8,6 +8,8 @@ So the folder is named by all of their sources: any change of any kernel begins 
 """
 
 import os
+import shutil
+import time
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +22,8 @@ import xxhash
 from headrace.trace import event, span
 
 F = TypeVar("F", bound=Callable[..., object])
+
+MONTH_SECONDS = 30 * 24 * 3600
 
 MARK = b"kernel\ndef "
 
@@ -78,7 +82,9 @@ def cache_folder() -> Path | None:
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
     folder = Path(numba.config.CACHE_DIR or user) / f"kernels-{_digest_sources()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _forget_old(folder.parent)
     except OSError as error:
         warnings.warn(
             f"{folder}: cannot be made ({error.strerror}), so kernels are compiled anew in every process, which takes "
@@ -87,6 +93,13 @@ def cache_folder() -> Path | None:
         )
         return None
     return folder
+
+
+def _forget_old(folder: Path) -> None:
+    """Removes kernels of other versions that nobody has compiled anything into for a month."""
+    for old in folder.glob("kernels-*"):
+        if time.time() - old.stat().st_mtime > MONTH_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _digest_sources() -> str:

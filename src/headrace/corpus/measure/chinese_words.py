@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from headrace.corpus.kernel import lean_kernel
 from headrace.corpus.measure.characters import decode, signed
 from headrace.corpus.measure.chinese_model import (
     BEGIN,
@@ -33,7 +34,6 @@ from headrace.corpus.measure.chinese_model import (
     ChineseModel,
     load_chinese_model,
 )
-from headrace.corpus.measure.lean import kernel
 
 NUM_SLOTS = 1 << SLOTS_BITS
 MASK, HASH_SHIFT, FACTOR = np.uint64(NUM_SLOTS - 1), np.uint64(64 - SLOTS_BITS), np.uint64(MULTIPLIER)
@@ -67,7 +67,7 @@ def make_segmenter(capacity: int) -> Segmenter:
     )
 
 
-@kernel
+@lean_kernel
 def cut_texts(
     data: np.ndarray,
     offsets: np.ndarray,
@@ -88,7 +88,7 @@ def cut_texts(
     return n
 
 
-@kernel
+@lean_kernel
 def cut_text(text: np.ndarray, segmenter: Segmenter, lengths: np.ndarray, n: int) -> int:
     """Writes the lengths of the words of a text from position n on; returns the position after the last."""
     i = signed(0)
@@ -108,7 +108,7 @@ def cut_text(text: np.ndarray, segmenter: Segmenter, lengths: np.ndarray, n: int
     return n
 
 
-@kernel
+@lean_kernel
 def read_block(text: np.ndarray, i: int, segmenter: Segmenter) -> tuple[int, int, int]:
     """Reads characters up to the first that joins no block: where to go on, how many before it, and it (-1: none)."""
     characters, size = segmenter.model.characters, 0
@@ -123,7 +123,7 @@ def read_block(text: np.ndarray, i: int, segmenter: Segmenter) -> tuple[int, int
     return i, size, -1
 
 
-@kernel
+@lean_kernel
 def cut_block(size: int, segmenter: Segmenter) -> None:
     """Fills `steps`; single characters in a row are joined to words by the Markov model."""
     find_route(size, segmenter)
@@ -137,7 +137,7 @@ def cut_block(size: int, segmenter: Segmenter) -> None:
     cut_run(begin, size, segmenter)
 
 
-@kernel
+@lean_kernel
 def find_prefix(prefixes: np.ndarray, place: np.uint64, code: int) -> np.uint64:
     """The slot of a prefix of which one less is at a place, or a free slot."""
     key = place << ABOVE_CODE | np.uint64(code)
@@ -147,7 +147,7 @@ def find_prefix(prefixes: np.ndarray, place: np.uint64, code: int) -> np.uint64:
     return slot
 
 
-@kernel
+@lean_kernel
 def find_route(size: int, segmenter: Segmenter) -> None:
     """Fills `sums` and `steps`; of ways that are equally probable, that with the longer first word is taken."""
     codes, sums, steps = segmenter.codes, segmenter.sums, segmenter.steps
@@ -173,7 +173,7 @@ def find_route(size: int, segmenter: Segmenter) -> None:
         sums[i], steps[i] = best, step
 
 
-@kernel
+@lean_kernel
 def is_word(begin: int, end: int, prefixes: np.ndarray, codes: np.ndarray) -> bool:
     """Whether the dictionary has these characters as a word."""
     place = np.uint64(NUM_SLOTS + signed(codes[begin]))
@@ -184,7 +184,7 @@ def is_word(begin: int, end: int, prefixes: np.ndarray, codes: np.ndarray) -> bo
     return bool(prefixes[place] & WEIGHT_MASK != NOTHING)
 
 
-@kernel
+@lean_kernel
 def cut_run(begin: int, end: int, segmenter: Segmenter) -> None:
     """Finds the words of characters that the route takes one by one: themselves, if together they are a word."""
     points = segmenter.points
@@ -201,7 +201,7 @@ def cut_run(begin: int, end: int, segmenter: Segmenter) -> None:
         begin = i
 
 
-@kernel
+@lean_kernel
 def cut_others(begin: int, end: int, points: np.ndarray, steps: np.ndarray) -> None:
     """Finds names and numbers ("a.b", "3.5%"); each run of what is between them is one word."""
     while begin < end:
@@ -220,13 +220,13 @@ def cut_others(begin: int, end: int, points: np.ndarray, steps: np.ndarray) -> N
         begin = i
 
 
-@kernel
+@lean_kernel
 def is_alphanumeric(point: int) -> bool:
     """Whether it is an ASCII letter or digit."""
     return 48 <= point <= 57 or 65 <= point <= 90 or 97 <= point <= 122
 
 
-@kernel
+@lean_kernel
 def cut_han(begin: int, end: int, segmenter: Segmenter) -> None:
     """Finds the words that the most probable states make: one ends where the state is END or SINGLE, the odd ones."""
     state = find_states(begin, end, segmenter)
@@ -239,7 +239,7 @@ def cut_han(begin: int, end: int, segmenter: Segmenter) -> None:
         state = earlier + 2 * (origins >> state & 1)
 
 
-@kernel
+@lean_kernel
 def find_states(begin: int, end: int, segmenter: Segmenter) -> int:
     """Writes the origin of each state, a bit each, to `steps`; returns the last state."""
     points, change, emission = segmenter.points, segmenter.model.changes, segmenter.model.emissions
@@ -257,7 +257,7 @@ def find_states(begin: int, end: int, segmenter: Segmenter) -> int:
     return END if e > s else SINGLE
 
 
-@kernel
+@lean_kernel
 def later(first: float, second: float) -> tuple[float, int]:
     """The larger value, and whether it is the second: of equal ones jieba takes the state that is later in its list."""
     is_second = signed(first <= second)

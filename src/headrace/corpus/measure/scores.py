@@ -92,12 +92,12 @@ def _read_only(texts: Texts) -> Texts:
 
 
 def _count(texts: Texts, languages: Sequence[str], words: Tokenization) -> Counts:
-    chunks = no_chunks()
+    chunks, longest = no_chunks(), int(texts.sizes.max(initial=0))
     if words == "datatrove":
         from headrace.corpus.measure import spacy_words  # spaCy is an extra, and slow to import
 
-        chunks = spacy_words.chunk_table()
-    plan, tools = _plan(texts, languages, words), make_tools(int(texts.sizes.max(initial=0)), chunks)
+        chunks = spacy_words.chunk_table(longest)
+    plan, tools = _plan(texts, languages, words), make_tools(longest, chunks)
     counts = np.zeros((len(texts), c.NUM_COUNTS), np.int64)
     while left := c.count_texts(texts.data, texts.offsets, plan, lexicon(), tools, counts):
         tools = tools._replace(chunks=spacy_words.add_missing(tools.chunks))

@@ -63,15 +63,18 @@ def _caches() -> list[_Cache]:
     return [_Cache()]
 
 
-def chunk_table() -> ChunkTable:
-    """The table to look chunks up in, to be handed to `add_missing` when some are missing.
+def chunk_table(longest: int) -> ChunkTable:
+    """The table to look the chunks of texts of at most so many bytes up in; `add_missing` is for those not in it.
 
     Raises RecipeError if spaCy is not installed.
     """
     _tokenizer()
     if _caches()[0].num_chunks > MOST_CHUNKS:
         _caches()[0] = _Cache()
-    return _caches()[0].table
+    found = _caches()[0]
+    if len(found.table.missing) < longest:
+        found.table = found.table._replace(missing=np.empty(longest, np.uint8))
+    return found.table
 
 
 def add_missing(table: ChunkTable) -> ChunkTable:

@@ -92,7 +92,7 @@ def test_chunks_give_the_tokens_of_spacy(text: str) -> None:
     tokenizer = spacy_tokenizer()
     from headrace.corpus.measure.spacy_words import add_missing, chunk_table
 
-    tools = TOOLS._replace(chunks=chunk_table())
+    tools = TOOLS._replace(chunks=chunk_table(1000))
     chunk_words(as_bytes(text), tools)
     if tools.chunks.num_missing[0]:
         tools = tools._replace(chunks=add_missing(tools.chunks))
