@@ -46,7 +46,7 @@ TINY_DOCUMENTS = 100
 SCALES_MEGABYTES = (20, 200)
 LARGEST_MEGABYTES = 2000
 
-RULES = ["gopher", "c4", "fineweb"]
+RULES = ["fineweb"]
 RECIPES: dict[str, dict[str, Any]] = {
     "filters": {"curate": RULES, "deduplicate": "none", "words": "unicode"},
     "filters-datatrove-words": {"curate": RULES, "deduplicate": "none", "words": "datatrove"},
