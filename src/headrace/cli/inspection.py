@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FIRST_SCORES = ("similarity", "cluster_size")
 
+SHOWN_DOCUMENTS = 10
+
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
@@ -97,7 +99,12 @@ def why(
     if as_json:
         _print_json([asdict(explanation) for explanation in found])
         return
-    typer.echo("\n\n".join(_describe_document(explanation) for explanation in found))
+    typer.echo("\n\n".join(_describe_document(explanation) for explanation in found[:SHOWN_DOCUMENTS]))
+    if len(found) > SHOWN_DOCUMENTS:
+        typer.echo(
+            f"\n{len(found):,} documents and damaged records in all, {sum(each.kept for each in found):,} kept; "
+            f"these are the first {SHOWN_DOCUMENTS}. Give an id or FILE:OFFSET for one, or --json for all."
+        )
 
 
 def report(run: RunArgument) -> None:

@@ -139,6 +139,8 @@ def corpus_line(summary: dict[str, Any]) -> str:
     gone = sorted(summary["funnel"], key=lambda step: -step["dropped_first"])[:SHOWN_REASONS]
     reasons = ", ".join(f"{step['dropped_first']:,} {step['reason']}" for step in gone if step["dropped_first"])
     gone_for = f" (most others went for: {reasons})" if reasons else ""
+    if summary["used"] != summary["kept"]:
+        gone_for += f"; the mixture uses {summary['used']:,} of them, {summary['copies']:,} with copies"
     damaged = f"; {summary['quarantined']:,} damaged records" if summary["quarantined"] else ""
     return f"Corpus: {summary['kept']:,} of {summary['seen']:,} documents kept{gone_for}{damaged}"
 

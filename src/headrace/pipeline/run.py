@@ -43,6 +43,7 @@ LIBRARIES = (
     "numba",
 )
 FREE_SHARE = 0.75  # of the free memory, for curation that was given no limit
+WORKER_BYTES = 700_000_000  # what one was seen to take; a smaller limit on memory means fewer of them
 SMALL_INPUT_BYTES = 1 << 20  # starting worker processes takes longer than reading this much
 
 
@@ -145,6 +146,7 @@ class _Road:
             return open_engine("ray", address=options.ray_address, limits=limits)
         total_bytes = sum(file.size_bytes for listed in files.values() for file in listed)
         num_workers = options.num_workers if total_bytes > SMALL_INPUT_BYTES else 1
+        num_workers = max(1, min(num_workers, memory_limit // WORKER_BYTES))
         return Workers(num_workers, limits=limits)
 
     def _measure(self, files: dict[str, list[RawFile]], workers: Workers) -> dict[str, Artefact]:

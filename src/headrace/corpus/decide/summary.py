@@ -101,6 +101,7 @@ def check_not_empty(summary: Mapping[str, Any], config: CorpusConfig) -> None:
             f"none of {summary['seen']:,} documents is left ({summary['quarantined']:,} more were damaged). "
             f"What they failed: {failed or 'nothing, there were none'}. "
             "Loosen these rules, or give sources their own `curate`."
+            + (" Or there is nothing new: compare with `earlier`." if config.earlier else "")
         )
     if config.hold_out > 0 and summary["validation"] == 0:
         raise InputError(

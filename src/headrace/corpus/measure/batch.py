@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +34,14 @@ def measure_batch(
     """
     source = settings.source.name
     texts, languages, certainties, redacted = _prepare(_texts_of(batch), settings)
+    metadata = batch.metadata if settings.redact is None else _redact_metadata(batch.metadata, settings.redact)
     places = [f"{source}\0{file}\0{offset}\0" for file, offset in zip(files, batch.offsets.tolist(), strict=True)]
     columns: Columns = {
         "raw_id": pa.array(list(map(_raw_id, batch.metadata)), pa.string()),
         "id": pa.array(hash_identities(texts, places), pa.string()),
         "text": texts.to_arrow().cast(pa.string()),
         "source": pa.repeat(source, len(texts)),
-        "metadata": pa.array(batch.metadata, pa.string()),
+        "metadata": pa.array(metadata, pa.string()),
         "file": pa.array(files, pa.string()),
         "offset": pa.array(batch.offsets),
         "size_bytes": pa.array(batch.sizes),
@@ -109,6 +111,30 @@ def _redact(texts: Texts, config: RedactConfig) -> tuple[Texts, Columns]:
 
     texts, counts = redact_texts(texts, config)
     return texts, {f"redacted_{kind}": pa.array(numbers.astype(np.int64)) for kind, numbers in counts.items()}
+
+
+def _redact_metadata(metadata: Sequence[str], config: RedactConfig) -> list[str]:
+    """JSON objects without personal data in their values; keys, and values that are none, stay as they are."""
+    from headrace.corpus.redact.redaction import redact_text, redact_texts
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: cleaned(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [cleaned(each) for each in value]
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return value
+        found = redact_text(str(value), config)
+        return found.text if found.found else value
+
+    _, counts = redact_texts(Texts.from_strings(metadata), config)
+    has_some = np.zeros(len(metadata), np.bool_)
+    for numbers in counts.values():
+        has_some |= numbers > 0
+    return [
+        orjson.dumps(cleaned(orjson.loads(text))).decode() if is_some else text
+        for text, is_some in zip(metadata, has_some.tolist(), strict=True)
+    ]
 
 
 def _raw_id(metadata: str) -> str:

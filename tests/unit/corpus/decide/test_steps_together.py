@@ -202,6 +202,26 @@ def test_personal_data_are_counted_in_the_ledger_and_gone_from_the_text(
     assert result.summary["redacted"] == {"email": 1, "phone": 1}
 
 
+def test_personal_data_in_metadata_are_replaced_and_the_rest_of_it_is_not(
+    curated: Curate, table: Table, tmp_path: Path
+) -> None:
+    record = {
+        "text": "a text",
+        "author": "jane.doe@example.org",
+        "phone": 13812345678,
+        "tags": ["x"],
+        "n": 7,
+        "ok": True,
+    }
+    write_lines(tmp_path / "m.jsonl", [record, {"text": "another", "n": 7}])
+
+    result = curated(sources=[{"name": "m", "path": "m.jsonl"}], redact=True, hold_out=0)
+
+    first, second = map(json.loads, table(result, "train-*.parquet")["metadata"].to_list())
+    assert first == {"author": "<EMAIL>", "phone": "<PHONE>", "tags": ["x"], "n": 7, "ok": True}
+    assert second == {"n": 7}
+
+
 def test_ids_that_come_twice_in_the_raw_input_are_counted(curated: Curate, tmp_path: Path) -> None:
     write_lines(tmp_path / "m.jsonl", [{"id": number % 3, "text": f"document {number}"} for number in range(5)])
 
