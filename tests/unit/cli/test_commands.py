@@ -157,12 +157,20 @@ def test_why_knows_a_document_by_the_id_of_its_raw_record(headrace: Headrace, pr
     assert unknown.stderr.startswith('error: no document or damaged record is called "urn:mill:8".')
 
 
+def test_why_shows_the_first_of_many_documents_and_says_how_many_there_are(headrace: Headrace, finished: Path) -> None:
+    text = headrace("why", str(finished / "runs" / "small"), "lines.jsonl").stdout
+
+    assert text.count("  lies in   ") == 10
+    assert "documents and damaged records in all" in text
+
+
 def test_why_hides_control_characters_of_a_document(headrace: Headrace, project: Path) -> None:
+    offset = Path("lines.jsonl").stat().st_size
     with Path("lines.jsonl").open("a") as file:
         file.write('{"text": "clear \\u001b[2J the screen of the reader"}\n')
     headrace("run", "small.yaml")
 
-    text = headrace("why", "runs/small", "lines.jsonl").stdout
+    text = headrace("why", "runs/small", f"lines.jsonl:{offset}").stdout
 
     assert "clear \ufffd[2J the screen" in text
     assert "\x1b" not in text
