@@ -105,9 +105,8 @@ def _print_examples(effect: "Effect") -> None:
         text = safe_text(" ".join(str(example["text"]).split()))[:SHOWN_CHARACTERS]
         columns = {name: value for name, value in example.items() if name not in SHOWN_ELSEWHERE}
         values = ", ".join(f"{name} = {_figure(value)}" for name, value in columns.items())
-        typer.echo(
-            f"\n{effect.reason}: {values}\n  {example['id'][:12]}  {example['file']}:{example['offset']}\n  {text}"
-        )
+        place = f"{example['id'][:12]}  {safe_text(example['file'])}:{example['offset']}"
+        typer.echo(f"\n{effect.reason}: {values}\n  {place}\n  {text}")
 
 
 SHOWN_ELSEWHERE = frozenset(("id", "source", "file", "offset", "text", "shard", "num_bytes", "language"))

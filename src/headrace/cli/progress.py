@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from headrace.cli.running import safe_text
 from headrace.trace import Listener, Record
 
 PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal to redraw
@@ -141,10 +142,10 @@ def notice_line(record: Record) -> str:
         case "compiling":
             return f"compiling kernels for {record['kernels']}, once per installation ..."
         case "worker_died":
-            return f"a worker died ({record['cause']}) at {record['unit']}; trying that again"
+            return safe_text(f"a worker died ({record['cause']}) at {record['unit']}; trying that again")
         case "record_isolated":
             place = f"{record['file']}:{record['offset']}"
-            return f"left out {place}: it killed its worker {record['deaths']} times ({record['cause']})"
+            return safe_text(f"left out {place}: it killed its worker {record['deaths']} times ({record['cause']})")
     return ""
 
 
