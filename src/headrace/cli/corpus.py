@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headrace.cli.inspection import JsonOption, RunArgument
-from headrace.cli.running import safe_text
+from headrace.cli.terminal_text import safe_text
 
 if TYPE_CHECKING:
     from headrace.corpus.decide.what_if import Effect, WhatIf

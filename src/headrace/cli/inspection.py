@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headrace.cli.running import RunsOption, safe_text
+from headrace.cli.running import RunsOption
+from headrace.cli.terminal_text import safe_text
 from headrace.errors import InputError, StoreError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from headrace.cli.running import safe_text
+from headrace.cli.terminal_text import safe_text
 from headrace.trace import Listener, Record
 
 PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal to redraw

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headrace.cli.terminal_text import safe_text
 from headrace.errors import StoppedError
 
 if TYPE_CHECKING:
@@ -176,8 +177,3 @@ def evaluation_table(details: dict[str, Any]) -> Any:
             f"{figures['perplexity']:,.1f}",
         )
     return table
-
-
-def safe_text(text: str) -> str:
-    """Text of a model or a document without control characters, which a terminal would obey."""
-    return "".join(c if c in "\n\t" or (c.isprintable() or c == "\u3000") else "\ufffd" for c in text)

@@ -38,7 +38,7 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print prompt and continuation as JSON.")] = False,
 ) -> None:
     """Continue a text, streaming to the terminal."""
-    from headrace.cli.running import safe_text
+    from headrace.cli.terminal_text import safe_text
     from headrace.pipeline import open_run
     from headrace.serve import SamplingConfig
 
@@ -71,7 +71,7 @@ def chat(
 
     A model that was only pretrained does not answer questions: it continues what stands there, your lines and its own.
     """
-    from headrace.cli.running import safe_text
+    from headrace.cli.terminal_text import safe_text
     from headrace.pipeline import open_run
     from headrace.serve import SamplingConfig
 

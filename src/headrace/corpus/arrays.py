@@ -1,8 +1,10 @@
 """A folder of plain `.npy` files and one JSON file that vouches for them: how models of this floor lie on disk."""
 
+import contextlib
 import json
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from headrace.corpus.texts import read_only
 from headrace.errors import InputError
 from headrace.store import publish_folder
+from headrace.store.durable import remove_folder
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -45,6 +49,30 @@ def load_arrays(folder: Path, names: tuple[str, ...]) -> tuple[Arrays, dict[str,
             f"{folder}: no folder of saved arrays ({DESCRIPTION} is missing or damaged). Train and save it again."
         ) from error
     return {name: _load(folder / f"{name}.npy", digests.get(name)) for name in names}, facts
+
+
+def cached_arrays(name: str, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
+    """What `make` gives, mapped read-only from the user's cache folder, where it is written the first time.
+
+    Anything there that is not whole is made anew; a folder that cannot be written costs time and nothing else.
+    """
+    folder = user_cache_folder() / name
+    with contextlib.suppress(InputError):  # not there yet, or damaged
+        return _sealed(load_arrays(folder, names)[0])
+    arrays = make()
+    with contextlib.suppress(OSError):  # nowhere to write, or another process was first
+        remove_folder(folder)
+        save_arrays(folder, arrays, {})
+    return _sealed(arrays)
+
+
+def user_cache_folder() -> Path:
+    """Where what can be made again lies, for this user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
+
+
+def _sealed(arrays: Arrays) -> Arrays:
+    return {name: read_only(array) for name, array in arrays.items()}
 
 
 def _load(path: Path, digest: str | None) -> npt.NDArray[Any]:

@@ -7,7 +7,6 @@ numba looks only at a kernel's own file to see whether it has changed, but kerne
 So the folder is named by all of their sources: any change of any kernel begins an empty one.
 """
 
-import os
 import shutil
 import time
 import warnings
@@ -19,6 +18,7 @@ from typing import Any, TypeVar, cast
 import numba
 import xxhash
 
+from headrace.corpus.arrays import user_cache_folder
 from headrace.trace import event, span
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -79,8 +79,7 @@ def ensure_compiled(name: str, use: Callable[[], object]) -> None:
 @cache
 def cache_folder() -> Path | None:
     """Where compiled kernels lie. None, after a warning, if nothing can be written there: they are compiled anew."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
-    folder = Path(numba.config.CACHE_DIR or user) / f"kernels-{_digest_sources()}"
+    folder = Path(numba.config.CACHE_DIR or user_cache_folder()) / f"kernels-{_digest_sources()}"
     try:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)

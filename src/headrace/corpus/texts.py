@@ -2,13 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
+
+
+def read_only(array: Array) -> Array:
+    """A view that cannot be written through. A kernel is compiled for each kind of array it sees, so there is one."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,11 +29,9 @@ class Texts:
     """(N + 1), ascending; the first need not be 0."""
 
     def __post_init__(self) -> None:
-        """Makes views that cannot be written: a kernel is compiled for each kind of array it sees, so there is one."""
+        """Makes both read-only, whoever made them."""
         for name in ("data", "offsets"):
-            view = getattr(self, name).view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @classmethod
     def from_strings(cls, strings: Sequence[str]) -> "Texts":

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headrace.corpus.arrays import DESCRIPTION, load_arrays, save_arrays
+from headrace.corpus.arrays import DESCRIPTION, Arrays, cached_arrays, load_arrays, save_arrays
 from headrace.errors import InputError
 
 
@@ -42,3 +42,44 @@ def test_a_folder_that_is_there_is_kept(folder: Path) -> None:
     with pytest.raises(FileExistsError):
         save_arrays(folder, {}, {})
     assert [path.name for path in folder.parent.iterdir()] == ["one"]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Arrays]:
+    """Whatever `make` below has made, with a user's cache folder that is empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return []
+
+
+def cached(made: list[Arrays]) -> Arrays:
+    def make() -> Arrays:
+        made.append({"a": np.arange(5)})
+        return made[-1]
+
+    return cached_arrays("one", ("a",), make)
+
+
+def test_the_cache_is_filled_once(made: list[Arrays]) -> None:
+    first, again = cached(made), cached(made)
+
+    assert len(made) == 1
+    assert first["a"].tolist() == again["a"].tolist() == [0, 1, 2, 3, 4]
+    assert not first["a"].flags.writeable
+    assert not again["a"].flags.writeable
+
+
+def test_a_damaged_cache_is_made_anew(made: list[Arrays], tmp_path: Path) -> None:
+    cached(made)
+    with (tmp_path / "cache" / "headrace" / "one" / "a.npy").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff")
+
+    assert cached(made)["a"].tolist() == cached(made)["a"].tolist() == [0, 1, 2, 3, 4]
+    assert len(made) == 2
+
+
+def test_without_a_place_for_the_cache_arrays_are_made_each_time(made: list[Arrays], tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"")
+
+    assert cached(made)["a"].tolist() == cached(made)["a"].tolist() == [0, 1, 2, 3, 4]
+    assert len(made) == 2

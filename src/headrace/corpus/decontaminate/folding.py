@@ -11,6 +11,7 @@ import numpy as np
 
 from headrace.corpus.code_points import NUM_TABLED
 from headrace.corpus.deduplicate.tokens import IGNORED, SINGLE, SPACE, Letters, is_unspaced
+from headrace.corpus.texts import read_only
 
 APOSTROPHES = "'’‘ʼ＇"
 
@@ -18,9 +19,7 @@ APOSTROPHES = "'’‘ʼ＇"
 @cache
 def folded_letters() -> Letters:
     """The table for `tokenize`."""
-    letters = np.array([_fold(chr(code)) for code in range(NUM_TABLED)], np.uint32)
-    letters.flags.writeable = False
-    return letters
+    return read_only(np.array([_fold(chr(code)) for code in range(NUM_TABLED)], np.uint32))
 
 
 def _fold(character: str) -> int:

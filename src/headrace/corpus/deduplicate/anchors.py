@@ -5,33 +5,25 @@ together become a table of bits that a hash points into: it says "twice" for eve
 few that do not, which costs the second pass time and changes no result. So its size may follow the memory there is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from headrace.corpus.deduplicate.partitions import MapFunction
 from headrace.corpus.deduplicate.text_config import SubstringsConfig
 from headrace.corpus.deduplicate.tokens import Hashes, tokenize
 from headrace.corpus.deduplicate.windows import chunks, find_anchors
 from headrace.corpus.texts import Texts
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Bits = npt.NDArray[np.uint8]
 
 ANCHORS, REPEATED = "anchors.npy", "repeated.npy"
 SLOTS_PER_ANCHOR = 8
 LEAST_SLOTS_LOG2 = 13
 HASH_BITS = 64
-
-
-class MapFunction(Protocol):
-    """`map`, or one that spreads the items over processes; results come in the order of the items."""
-
-    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]: ...
 
 
 @dataclass(frozen=True, slots=True)

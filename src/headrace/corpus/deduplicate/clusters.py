@@ -6,22 +6,27 @@ million documents share costs a million edges and not half a billion pairs. The 
 roots are the smallest rows, so the clusters do not depend on the order in which units of work finish.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.deduplicate.keys import KeyFile, blocks, open_keys
-from headrace.corpus.deduplicate.partitions import EMPTY, Partitioning, find_slot, partition_of, plan_partitions
+from headrace.corpus.deduplicate.partitions import (
+    EMPTY,
+    MapFunction,
+    Partitioning,
+    find_slot,
+    partition_of,
+    plan_partitions,
+)
 from headrace.corpus.kernel import kernel
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-MapFunction = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 ROW_BYTES = 8
 EDGES_AT_ONCE = 1 << 16
@@ -182,12 +187,6 @@ def pick_best(labels: np.ndarray, preference: np.ndarray, num_indexed: int, surv
             survivors[label] = row
     for row in range(len(labels) - 1, -1, -1):  # backwards: the smallest row of a cluster is read until it is reached
         survivors[row] = row if row < num_indexed else survivors[labels[row]]
-
-
-def cluster_sizes(survivors: Rows) -> Rows:
-    """int64 (N,): how many rows the survivor of each row stands for, itself included."""
-    counts = np.bincount(survivors, minlength=len(survivors))
-    return counts[survivors]
 
 
 def _new_parents(num_rows: int, folder: Path, memory_limit_bytes: int) -> Rows:

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.deduplicate.clusters import MapFunction, Rows
+from headrace.corpus.deduplicate.clusters import Rows
 from headrace.corpus.deduplicate.config import MinHashConfig
 from headrace.corpus.deduplicate.folding import NO_HAN, Han, folding_table
 from headrace.corpus.deduplicate.keys import open_keys, read_rows
+from headrace.corpus.deduplicate.partitions import MapFunction
 from headrace.corpus.deduplicate.shingles import shingle_sets
 from headrace.corpus.kernel import kernel
 from headrace.corpus.texts import Texts

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.deduplicate.config import Unit
+from headrace.corpus.texts import read_only
 
 Table = npt.NDArray[np.uint32]
 """(TABLE_SIZE,) entries. 0 ends a word; a bare code point is a letter; flags say what else it is."""
@@ -71,8 +72,7 @@ def folding_table(unit: Unit, han: Han = NO_HAN) -> Table:
         for first, last in UNSPACED:
             unspaced[first : last + 1] = True
         table[is_word & unspaced & (table < DIGIT)] |= ALONE
-    table.flags.writeable = False
-    return table
+    return read_only(table)
 
 
 def _to_look_at() -> list[int]:

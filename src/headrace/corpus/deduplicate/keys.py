@@ -68,16 +68,6 @@ def read_keys(path: Path) -> Keys:
     return mapped
 
 
-def content_keys(content_hashes: Sequence[str]) -> Keys:
-    """(N, 1) keys for exact duplicates: the first half of hexadecimal hashes of 128 bits.
-
-    Among a billion documents two different ones share a key with a chance of 3 %; whoever minds compares the hashes of
-    a row and its survivor in full.
-    """
-    halves = bytes.fromhex("".join(value[:16] for value in content_hashes))
-    return np.frombuffer(halves, ">u8").astype(np.uint64)[:, None]
-
-
 def blocks(files: Sequence[KeyFile], column: int) -> Iterator[tuple[int, Keys]]:
     """A column of all files in order, piece by piece, each with the number of rows before it."""
     before = 0

@@ -21,7 +21,6 @@ from headrace.corpus.deduplicate.shingles import (
     OF_WORDS,
     Hashes,
     entry_of_three,
-    read_only,
     read_special,
 )
 from headrace.corpus.kernel import kernel
@@ -65,8 +64,8 @@ def _long_lines(texts: Texts, config: LineConfig, han: Han) -> tuple[Positions, 
     most = int(texts.offsets[-1] - texts.offsets[0]) // config.min_characters  # no character counts more than its bytes
     places, hashes = np.empty((most, 3), np.int64), np.empty(most, np.uint64)
     number = find_lines(
-        read_only(texts.data),
-        read_only(texts.offsets),
+        texts.data,
+        texts.offsets,
         folding_table("auto", han),
         config.min_characters,
         config.method == "paragraphs",

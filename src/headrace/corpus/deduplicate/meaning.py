@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.deduplicate.anchors import MapFunction
 from headrace.corpus.deduplicate.centres import find_centres, nearest_centres
 from headrace.corpus.deduplicate.embeddings import Embeddings, Positions
 from headrace.corpus.deduplicate.encoders import Vectors
 from headrace.corpus.deduplicate.neighbours import CompareTask, choose, compare, join_pairs
+from headrace.corpus.deduplicate.partitions import MapFunction
 from headrace.corpus.deduplicate.text_config import MeaningConfig
 
 ALL_COMPARED = 4_096

@@ -21,10 +21,9 @@ from headrace.corpus.deduplicate.shingles import (
     STATE_SIZE,
     Hashes,
     next_shingles,
-    read_only,
 )
 from headrace.corpus.kernel import kernel
-from headrace.corpus.texts import Texts
+from headrace.corpus.texts import Texts, read_only
 
 FAMILY = 0x68656164  # any number would do; another one makes all keys of earlier runs useless
 LARGEST = np.uint32(0xFFFFFFFF)
@@ -98,8 +97,8 @@ def band_keys(texts: Texts, config: MinHashConfig, *, han: Han = NO_HAN) -> Hash
     multipliers, flips = permutations(config.bands * config.rows)
     keys = np.empty((len(texts), config.bands), np.uint64)
     sign(
-        read_only(texts.data),
-        read_only(texts.offsets),
+        texts.data,
+        texts.offsets,
         folding_table(config.unit, han),
         config.ngram,
         multipliers,

@@ -12,11 +12,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.deduplicate.clusters import MapFunction, Mask
+from headrace.corpus.deduplicate.clusters import Mask
 from headrace.corpus.deduplicate.config import LineConfig
 from headrace.corpus.deduplicate.keys import BLOCK_ROWS, KeyFile, blocks, open_keys, write_keys
 from headrace.corpus.deduplicate.lines import LineHashes
-from headrace.corpus.deduplicate.partitions import EMPTY, Partitioning, find_slot, partition_of, plan_partitions
+from headrace.corpus.deduplicate.partitions import (
+    EMPTY,
+    MapFunction,
+    Partitioning,
+    find_slot,
+    partition_of,
+    plan_partitions,
+)
 from headrace.corpus.kernel import kernel
 
 NEVER = np.uint64(0)

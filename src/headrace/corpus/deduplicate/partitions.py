@@ -5,12 +5,17 @@ more than 60 % full; what does not fit is another partition, which costs one mor
 """
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from headrace.corpus.kernel import kernel
 from headrace.errors import CapacityError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 FULLEST = 0.6
 SMALLEST_TABLE = 1 << 10
@@ -20,6 +25,12 @@ SPREAD = 6.0
 
 ENTRY_BYTES = 16
 EMPTY = np.int64(-1)
+
+
+class MapFunction(Protocol):
+    """`map`, or one that spreads the items over processes; results come in the order of the items."""
+
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]: ...
 
 
 @dataclass(frozen=True, slots=True)

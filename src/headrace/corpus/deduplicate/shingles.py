@@ -232,14 +232,7 @@ def shingle_sets(texts: Texts, table: Table, ngram: int) -> tuple[Hashes, Positi
     """
     found = np.empty(int(texts.offsets[-1] - texts.offsets[0]) + len(texts), np.uint64)
     offsets = np.zeros(len(texts) + 1, np.int64)
-    collect(read_only(texts.data), read_only(texts.offsets), table, ngram, found, offsets[1:])
+    collect(texts.data, texts.offsets, table, ngram, found, offsets[1:])
     for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         found[begin:end].sort()
     return found[: offsets[-1]].copy(), offsets
-
-
-def read_only(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """A view that cannot be written through: kernels are compiled once for these instead of once for each kind."""
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.cuts import Cuts
-from headrace.corpus.deduplicate.anchors import HashRange, MapFunction, is_marked, parts_within
+from headrace.corpus.deduplicate.anchors import HashRange, is_marked, parts_within
+from headrace.corpus.deduplicate.partitions import MapFunction
 from headrace.corpus.deduplicate.text_config import SubstringsConfig
 from headrace.corpus.deduplicate.tokens import Hashes, Positions, Tokens, tokenize
 from headrace.corpus.deduplicate.windows import chunks, find_anchors, run_hashes

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from headrace.corpus.code_points import NUM_TABLED, code_point_at, mix, size_of
 from headrace.corpus.kernel import kernel
-from headrace.corpus.texts import Texts
+from headrace.corpus.texts import Texts, read_only
 
 SPACE = 0
 """Ends a token and belongs to none."""
@@ -73,9 +73,7 @@ def tokenize(texts: Texts, letters: Letters | None = None) -> Tokens:
 @cache
 def exact_letters() -> Letters:
     """Every character as itself."""
-    letters = np.array([_exact(code) for code in range(NUM_TABLED)], np.uint32)
-    letters.flags.writeable = False
-    return letters
+    return read_only(np.array([_exact(code) for code in range(NUM_TABLED)], np.uint32))
 
 
 def is_unspaced(code: int) -> bool:

@@ -5,9 +5,7 @@ process maps the same memory in some milliseconds. The cache is checked whenever
 """
 
 import ast
-import contextlib
 import math
-import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import distribution, version
@@ -17,9 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.arrays import Arrays, load_arrays, save_arrays
-from headrace.errors import InputError
-from headrace.store.durable import remove_folder
+from headrace.corpus.arrays import Arrays, cached_arrays
 
 FORMAT = 1
 """Goes into the name of the cache: raise it when an array changes its meaning."""
@@ -76,25 +72,8 @@ class ChineseModel(NamedTuple):
 @cache
 def load_chinese_model() -> ChineseModel:
     """The model, from the cache if it is there."""
-    arrays = _cached(_cache_folder())
-    for array in arrays.values():
-        array.setflags(write=False)  # kernels are compiled for read-only arrays
-    return ChineseModel(**arrays)
-
-
-def _cache_folder() -> Path:
-    parent = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(parent) / "headrace" / f"chinese-{FORMAT}-{version('jieba')}"
-
-
-def _cached(folder: Path) -> Arrays:
-    with contextlib.suppress(InputError):  # not there yet, or damaged
-        return load_arrays(folder, ChineseModel._fields)[0]
-    arrays = convert_model()
-    with contextlib.suppress(OSError):  # nowhere to write, or another process was first: the cache only saves time
-        remove_folder(folder)
-        save_arrays(folder, arrays, {})
-    return arrays
+    name = f"chinese-{FORMAT}-{version('jieba')}"
+    return ChineseModel(**cached_arrays(name, ChineseModel._fields, convert_model))
 
 
 def convert_model() -> Arrays:

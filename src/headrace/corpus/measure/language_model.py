@@ -4,24 +4,19 @@ Unpacking the model takes half a second, so the arrays are kept in the user's ca
 process maps the same memory in some milliseconds. The cache is checked whenever it is read, and made anew if damaged.
 """
 
-import contextlib
 import io
 import lzma
-import os
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from py3langid.langid import MODEL_DIR, MODEL_FILE
 
-from headrace.corpus.arrays import Arrays, load_arrays, save_arrays
-from headrace.errors import InputError
-from headrace.store.durable import remove_folder
+from headrace.corpus.arrays import Arrays, cached_arrays
 
 FORMAT = 1
 """Goes into the name of the cache: raise it when an array changes its meaning."""
@@ -67,27 +62,10 @@ class LanguageModel(NamedTuple):
 @cache
 def load_language_model() -> tuple[LanguageModel, tuple[str, ...]]:
     """The model, and the ISO 639 code of each class."""
-    arrays = _cached(_cache_folder())
+    name = f"language-{FORMAT}-{version('py3langid')}-{unicodedata.unidata_version}"
+    arrays = cached_arrays(name, (*LanguageModel._fields, "codes"), convert_model)
     codes = tuple(arrays.pop("codes").astype(str).tolist())
-    for array in arrays.values():
-        array.setflags(write=False)  # kernels are compiled for read-only arrays
     return LanguageModel(**arrays), codes
-
-
-def _cache_folder() -> Path:
-    parent = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(parent) / "headrace" / f"language-{FORMAT}-{version('py3langid')}-{unicodedata.unidata_version}"
-
-
-def _cached(folder: Path) -> Arrays:
-    names = (*LanguageModel._fields, "codes")
-    with contextlib.suppress(InputError):  # not there yet, or damaged
-        return load_arrays(folder, names)[0]
-    arrays = convert_model()
-    with contextlib.suppress(OSError):  # nowhere to write, or another process was first: the cache only saves time
-        remove_folder(folder)
-        save_arrays(folder, arrays, {})
-    return arrays
 
 
 def convert_model() -> Arrays:

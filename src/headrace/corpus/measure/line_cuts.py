@@ -1,8 +1,8 @@
 """What C4's and RefinedWeb's line rules cut out of texts.
 
-Removing `c4_cuts` leaves what datatrove's C4 filter makes of a kept document: lines without white space at their
-ends, one
-newline between them. Line breaks of other kinds than newline, which that filter turns into newlines, stay as they are.
+Removing `c4_cuts` leaves what datatrove's C4 filter makes of a kept document: lines without white space at their ends,
+one newline between them. Line breaks of other kinds than newline, which that filter turns into newlines, stay as they
+are.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from headrace.corpus.measure.segment import no_chunks
 from headrace.corpus.measure.tools import Tools, make_tools
 from headrace.corpus.texts import Texts
 
-CITATIONS, C4, C4_ANY_END, REFINEDWEB = range(4)
+C4, C4_ANY_END, REFINEDWEB = range(3)
 
 
 def c4_cuts(texts: Texts, *, terminal_punctuation: bool) -> Cuts:
@@ -41,17 +41,10 @@ def refinedweb_cuts(texts: Texts) -> Cuts:
     return _cuts(texts, REFINEDWEB)
 
 
-def citation_cuts(texts: Texts) -> Cuts:
-    """ "[12]", "[]", "[edit]" and "[citation needed]"."""
-    return _cuts(texts, CITATIONS)
-
-
 def _cuts(texts: Texts, kind: int) -> Cuts:
-    data = texts.data.view()
-    data.flags.writeable = False
     tools = make_tools(int(texts.sizes.max(initial=0)), no_chunks())
     found = np.empty((1024, 3), np.int64)
-    while (number := _find_cuts(data, texts.offsets, tools, kind, found)) > len(found):
+    while (number := _find_cuts(texts.data, texts.offsets, tools, kind, found)) > len(found):
         found = np.empty((number, 3), np.int64)
     return Cuts(*np.ascontiguousarray(found[:number].T))
 
@@ -62,9 +55,6 @@ def _find_cuts(data: np.ndarray, offsets: np.ndarray, tools: Tools, kind: int, f
     number = 0
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]
-        if kind == CITATIONS:
-            number = _cut_citations(text, (0, len(text)), tools.alphabet, row, number, found)
-            continue
         read_page(text, tools.alphabet, tools.page, tools.tally)
         if kind == REFINEDWEB:
             number = _cut_refinedweb(text, tools, row, number, found)

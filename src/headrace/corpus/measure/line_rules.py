@@ -26,6 +26,7 @@ from headrace.corpus.measure.lines import (
     event_at,
     matches,
 )
+from headrace.corpus.texts import read_only
 
 KEEP, ENDS_WELL, HAS_LOREM, HAS_CURLY, IS_CITED = (1 << bit for bit in range(5))
 """What C4 makes of a line: KEEP without, KEEP and ENDS_WELL with the rule on terminal punctuation; HAS_LOREM or
@@ -60,9 +61,7 @@ class Buffer(NamedTuple):
 def empty_buffer(capacity: int) -> Buffer:
     """Room for so many bytes."""
     written = np.empty(capacity, np.uint8)
-    read = written.view()
-    read.flags.writeable = False
-    return Buffer(written, read)
+    return Buffer(written, read_only(written))
 
 
 @inner_kernel

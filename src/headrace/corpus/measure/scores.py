@@ -1,13 +1,11 @@
 """All scores of a batch of texts."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
 from headrace.corpus.columns import TEXT_SCORES
 from headrace.corpus.measure import count as c
@@ -30,7 +28,6 @@ from headrace.corpus.measure.tools import make_tools
 from headrace.corpus.measure.words import CHINESE, segment_chinese
 from headrace.corpus.texts import Texts
 
-Form = Literal["NFC", "NFKC", "none"]
 Tokenization = Literal["unicode", "datatrove"]
 Counts = npt.NDArray[np.int64]
 Ratios = npt.NDArray[np.float64]
@@ -39,21 +36,6 @@ Scores = dict[str, np.ndarray]
 COMPRESSED_BYTES = 1 << 16
 FEWEST_COMPRESSED_BYTES = 256
 """A shorter text counts as one that cannot be compressed: the codec's fixed cost would be most of the result."""
-
-
-def normalize_text(text: str, form: Form) -> str:
-    """The text in one Unicode form and with "\\n" as its only line end, or untouched."""
-    if form == "none":
-        return text
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text if unicodedata.is_normalized(form, text) else unicodedata.normalize(form, text)
-
-
-def hash_content(text: str) -> str:
-    """What equal documents share: 128-bit xxHash3 of the NFC text with every run of white space taken as one space."""
-    words = " ".join(text.split())
-    return xxhash.xxh3_128_hexdigest(unicodedata.normalize("NFC", words).encode())
 
 
 def score_text(text: str, language: str) -> dict[str, float]:
@@ -69,7 +51,6 @@ def score_texts(texts: Texts, languages: Sequence[str], *, words: Tokenization =
     of spaCy's English tokenizer, whatever the language. Raises RecipeError if spaCy is wanted and not there.
     """
     assert len(texts) == len(languages), "one language for each text"
-    texts = _read_only(texts)
     counts = _count(texts, languages, words)
     columns = {
         **_score_characters(counts, texts),
@@ -82,13 +63,6 @@ def score_texts(texts: Texts, languages: Sequence[str], *, words: Tokenization =
         name: columns[name].astype(np.int64 if kind == "int64" else np.float64, copy=False)
         for name, kind in TEXT_SCORES.items()
     }
-
-
-def _read_only(texts: Texts) -> Texts:
-    """The same texts with one type of array, whoever made them: each other type would be compiled for anew."""
-    data, offsets = texts.data.view(), texts.offsets.copy()
-    data.flags.writeable = False
-    return Texts(data, offsets)
 
 
 def _count(texts: Texts, languages: Sequence[str], words: Tokenization) -> Counts:

@@ -122,18 +122,14 @@ def _split(rows: npt.NDArray[np.int64], held_out: float) -> tuple[npt.NDArray[np
 def _join(first: Texts, second: Texts) -> Texts:
     one, other = (texts.data[texts.offsets[0] : texts.offsets[-1]] for texts in (first, second))
     sizes = np.concatenate((first.sizes, second.sizes))
-    return _read_only(np.concatenate((one, other)), sizes)
+    return _laid_out(np.concatenate((one, other)), sizes)
 
 
 def _take(texts: Texts, rows: npt.NDArray[np.int64]) -> Texts:
     sizes = texts.sizes[rows]
     parts = [texts.data[begin : begin + size] for begin, size in zip(texts.offsets[rows], sizes, strict=True)]
-    return _read_only(np.concatenate(parts), sizes)
+    return _laid_out(np.concatenate(parts), sizes)
 
 
-def _read_only(data: Bytes, sizes: Offsets) -> Texts:
-    """Texts as Arrow gives them: kernels are compiled for read-only and for writable arrays apart."""
-    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
-    data.setflags(write=False)
-    offsets.setflags(write=False)
-    return Texts(data, offsets)
+def _laid_out(data: Bytes, sizes: Offsets) -> Texts:
+    return Texts(data, np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes))))

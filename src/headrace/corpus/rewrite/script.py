@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from headrace.corpus.rewrite.config import Script
 from headrace.corpus.rewrite.repair import replace_rows
-from headrace.corpus.texts import Texts
+from headrace.corpus.texts import Texts, read_only
 
 _HAN_LEAD = 0xE3
 _HAN = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0x323B0))
@@ -44,9 +44,7 @@ def traditional_to_simplified_table() -> npt.NDArray[np.int32]:
     codes = np.concatenate([np.arange(*bounds) for bounds in _HAN])
     lines = fold_text("\n".join(map(chr, codes)), "simplified").split("\n")
     table[codes] = [ord(line) if len(line) == 1 else code for code, line in zip(codes, lines, strict=True)]
-    table = table[table]  # a few forms take two steps
-    table.flags.writeable = False
-    return table
+    return read_only(table[table])  # a few forms take two steps
 
 
 @cache

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.corpus.deduplicate.clusters import choose_survivors, cluster, cluster_sizes
-from headrace.corpus.deduplicate.keys import content_keys, open_keys, read_keys, write_keys
+from headrace.corpus.deduplicate.clusters import choose_survivors, cluster
+from headrace.corpus.deduplicate.keys import open_keys, read_keys, write_keys
 from headrace.corpus.deduplicate.partitions import plan_partitions
 from headrace.errors import CapacityError, StoreError
 
@@ -170,12 +169,6 @@ def test_keys_survive_the_disk_and_damage_is_noticed(tmp_path: Path) -> None:
         open_keys(tmp_path / "k.npy")
 
 
-def test_exact_duplicates_are_clusters_of_their_content_hash(tmp_path: Path) -> None:
-    hashes = [xxhash.xxh3_128_hexdigest(text.encode()) for text in ("a", "b", "a", "c", "b", "a")]
-
-    assert clusters_of(tmp_path, content_keys(hashes)) == [0, 1, 0, 3, 1, 0]
-
-
 LABELLED = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=20)
 
 
@@ -198,8 +191,5 @@ def test_the_preferred_document_stays_and_nothing_indexed_goes(rows: list[tuple[
     assert np.array_equal(survivors[survivors], survivors)
 
 
-def test_by_default_the_first_stays_and_sizes_count_who_it_stands_for() -> None:
-    survivors = choose_survivors(np.array([0, 1, 0, 1, 4, 0]))
-
-    assert survivors.tolist() == [0, 1, 0, 1, 4, 0]
-    assert cluster_sizes(survivors).tolist() == [3, 2, 3, 2, 1, 3]
+def test_by_default_the_first_stays() -> None:
+    assert choose_survivors(np.array([0, 1, 0, 1, 4, 0])).tolist() == [0, 1, 0, 1, 4, 0]

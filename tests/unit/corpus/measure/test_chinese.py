@@ -1,7 +1,6 @@
 """Chinese words are those of jieba's Rust port."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +13,7 @@ from headrace.corpus.measure.chinese_model import (
     CODE_BITS,
     MULTIPLIER,
     SLOTS_BITS,
-    ChineseModel,
-    _cached,
     _insert,
-    load_chinese_model,
 )
 from headrace.corpus.measure.chinese_words import find_prefix
 from headrace.corpus.measure.words import segment_chinese, split_words
@@ -113,14 +109,3 @@ def test_prefixes_that_want_one_slot_are_told_apart() -> None:
     assert places.min() == 0, "the table was to be searched beyond its end"
     assert found[:-1] == places.tolist()
     assert slots[found[-1]] == 0
-
-
-def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
-    folder = tmp_path / "chinese"
-    fresh = _cached(folder)
-    (folder / "prefixes.npy").write_bytes(b"damaged")
-    again = _cached(folder)
-
-    assert sorted(fresh) == sorted(ChineseModel._fields)
-    assert all(np.array_equal(again[name], fresh[name]) for name in fresh)
-    assert all(np.array_equal(array, fresh[name]) for name, array in load_chinese_model()._asdict().items())

@@ -3,7 +3,6 @@
 import math
 import unicodedata
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from headrace.corpus.measure.language_model import (
     CHARACTERS,
     COMPOSES,
     WRITTEN_CHINESE,
-    _cached,
     load_language_model,
 )
 from headrace.corpus.texts import Texts
@@ -138,22 +136,3 @@ def test_text_without_composing_characters_is_composed_already(text: str) -> Non
     properties = load_language_model()[0].properties
     if not any(ord(character) < CHARACTERS and properties[ord(character)] & COMPOSES for character in text):
         assert unicodedata.is_normalized("NFC", text)
-
-
-def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
-    folder = tmp_path / "cache" / "language"
-    fresh = _cached(folder)
-    with (folder / "prior.npy").open("r+b") as file:
-        file.seek(-1, 2)
-        file.write(b"\xff")
-    again = _cached(folder)
-
-    assert all(np.array_equal(again[name], fresh[name]) for name in fresh)
-    assert all(np.array_equal(_cached(folder)[name], fresh[name]) for name in fresh)
-
-
-def test_without_a_place_for_the_cache_the_model_is_unpacked_each_time(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    arrays = _cached(tmp_path / "file" / "language")
-
-    assert set(arrays) >= {"next_state", "evidence"}
