@@ -149,6 +149,7 @@ VERDICT: Columns = {
     "reasons": "strings",
     "duplicate_of": "string",
     "similarity": "float64",
+    "cluster": "string",
     "cluster_size": "int64",
     "num_contaminated": "int64",
     "removed_bytes": "int64",
@@ -156,7 +157,8 @@ VERDICT: Columns = {
     "shard": "int32",
 }
 """What became of a document. `duplicate_of` is the surviving twin, `similarity` theirs where it was computed (else
-null), `cluster_size` the documents that are alike, itself counted; `num_contaminated` the n-grams shared with
+null), `cluster` the id of the one of those alike that stays ("" for a document like no other), `cluster_size` how many
+they are, itself counted; `num_contaminated` the n-grams shared with
 evaluation sets; `removed_bytes` what was cut out of the kept text; `copies` how often it stands in the corpus; `shard`
 numbers the measured source's `documents-*.parquet` that holds its text."""
 

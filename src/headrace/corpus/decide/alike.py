@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.decide.context import Context, TextsOfRows
-from headrace.corpus.decide.verdicts import Mask, Rows
+from headrace.corpus.decide.verdicts import Mask, Rows, Verdicts
 from headrace.corpus.deduplicate.clusters import choose_survivors, cluster
 from headrace.corpus.deduplicate.config import ExactConfig, Keep, MinHashConfig
 from headrace.corpus.deduplicate.confirm import candidates, confirm
@@ -33,6 +33,7 @@ def drop_alike(context: Context) -> None:
                     drop_same_meaning(context, step)
             case _:
                 pass  # lines, paragraphs and passages are parts of documents: `parts.py`
+    _name_survivors(context.verdicts)
 
 
 def _drop_equal(context: Context, step: ExactConfig) -> None:
@@ -98,7 +99,7 @@ def _preference(context: Context, keep: Keep) -> npt.NDArray[np.float64] | None:
 
 
 def _drop(context: Context, survivors: Rows, reason: str, similarity: float = np.nan) -> None:
-    """Drops every row that has another survivor, and notes the clusters' sizes and the twins.
+    """Drops every row that has another survivor, and notes the twins.
 
     survivors: (M + N,) with the documents of earlier runs first, none of which has another survivor.
     """
@@ -107,11 +108,25 @@ def _drop(context: Context, survivors: Rows, reason: str, similarity: float = np
     stays = np.where(survivors < num_earlier, survivors + num_rows, survivors - num_earlier)[num_earlier:]
     rows = np.arange(num_rows)
     gone = rows[stays != rows]
-    # a survivor stands for all that it stood for before, too
-    sizes = np.bincount(stays, weights=verdicts.cluster_size, minlength=num_rows).astype(np.int32)
-    members = np.bincount(stays, minlength=num_rows)
-    grown = (members[stays] > 1) | (stays >= num_rows)
-    verdicts.cluster_size[grown] = sizes[stays[grown]] + (stays[grown] >= num_rows)
     verdicts.twin[gone] = stays[gone]
     verdicts.similarity[gone] = similarity
     verdicts.drop(gone, reason)
+
+
+def _name_survivors(verdicts: Verdicts) -> None:
+    """Lets every dropped document name the one that stays in the end, and counts whom that stands for.
+
+    A later step may have dropped the twin that an earlier one found.
+    """
+    num_rows, twin = verdicts.num_rows, verdicts.twin
+    ours = np.flatnonzero((twin >= 0) & (twin < num_rows))
+    while len(ours := ours[twin[twin[ours]] >= 0]):
+        between = twin[ours]
+        # a copy is as similar to the new twin as what it is a copy of; of other pairs nobody knows
+        verdicts.similarity[ours] = np.where(verdicts.similarity[ours] == 1, verdicts.similarity[between], np.nan)
+        twin[ours] = twin[between]
+        ours = ours[twin[ours] < num_rows]
+    stays = np.where(twin >= 0, twin, np.arange(num_rows))
+    sizes = np.bincount(stays, minlength=num_rows)
+    sizes[num_rows:] += 1  # a document of an earlier run is no row of this one
+    verdicts.cluster_size[:] = sizes[stays]

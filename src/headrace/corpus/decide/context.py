@@ -17,7 +17,7 @@ from headrace.corpus.texts import Texts
 from headrace.corpus.workers import Workers
 from headrace.store import Artefact
 
-CURATE_VERSION = 2
+CURATE_VERSION = 3
 """Raised when a curated corpus comes out otherwise for the same settings and inputs."""
 
 AUGMENT_TABLES = ("synonyms", "phrases")

@@ -29,7 +29,9 @@ def ledger_frames(config: CorpusConfig, shards: Shards, verdicts: Verdicts) -> I
 def _frame(shard: Shard, rules: Sequence[Rule], verdicts: Verdicts) -> pl.DataFrame:
     rows = shard.rows
     reason = pl.Series("reason", verdicts.reason_names(rows), pl.String)
-    similarity = verdicts.similarity[rows]
+    similarity, twin, numbers = verdicts.similarity[rows], verdicts.twin[rows], np.arange(rows.start, rows.stop)
+    in_cluster = verdicts.cluster_size[rows] > 1
+    survivor = np.where(in_cluster, np.where(twin >= 0, twin, numbers), -1)
     frame = shard.read_scores(list(SCORES)).with_columns(reason, reasons=all_reasons(rules))
     # what is no rule comes after all rules: it was only looked at for documents that had passed them
     is_other = (pl.col("reason") != "") & (pl.col("reasons").list.len() == 0)
@@ -37,8 +39,9 @@ def _frame(shard: Shard, rules: Sequence[Rule], verdicts: Verdicts) -> pl.DataFr
         reasons=pl.when(is_other).then(pl.concat_list("reason")).otherwise("reasons"),
         kept=pl.col("reason") == "",
         split=pl.Series(_splits(verdicts, rows), dtype=pl.String),
-        duplicate_of=pl.Series(verdicts.hex_ids(verdicts.twin[rows]), dtype=pl.String),
+        duplicate_of=pl.Series(verdicts.hex_ids(twin), dtype=pl.String),
         similarity=pl.Series(similarity.astype(np.float64)).fill_nan(None),
+        cluster=pl.Series(verdicts.hex_ids(survivor), dtype=pl.String),
         cluster_size=pl.Series(verdicts.cluster_size[rows].astype(np.int64)),
         num_contaminated=pl.Series(verdicts.num_contaminated[rows].astype(np.int64)),
         removed_bytes=pl.Series(verdicts.removed_bytes[rows]),

@@ -29,8 +29,6 @@ def drop_same_meaning(context: Context, step: MeaningConfig) -> None:
     stays = found.twins[gone]
     verdicts.twin[rows[gone]] = rows[stays]
     verdicts.similarity[rows[gone]] = found.similarities[gone]
-    np.add.at(verdicts.cluster_size, rows[stays], verdicts.cluster_size[rows[gone]])
-    verdicts.cluster_size[rows[gone]] = verdicts.cluster_size[rows[stays]]
     verdicts.drop(rows[gone], SAME_MEANING)
 
 

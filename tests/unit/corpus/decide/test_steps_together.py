@@ -60,6 +60,23 @@ def test_near_copies_go_with_their_twin_and_the_size_of_their_cluster_in_the_led
     assert (result.summary["duplicates"], result.summary["clusters"]) == (2, 2)
 
 
+def test_a_copy_of_a_document_that_goes_later_names_the_one_that_stays(
+    tmp_path: Path, curated: Curate, table: Table
+) -> None:
+    first = prose(1)
+    near = " ".join([*first[:40], "other", *first[41:]])
+    texts = [" ".join(first), near, near, " ".join(prose(2))]
+    write_lines(tmp_path / "a.jsonl", [{"id": f"r{n}", "text": text} for n, text in enumerate(texts)])
+    source = {"name": "a", "path": "a.jsonl", "language": "en"}
+
+    rows = by_raw_id(table(curated(sources=[source], deduplicate=["exact", "minhash"], hold_out=0), "ledger-*.parquet"))
+
+    assert [rows[f"r{n}"]["reason"] for n in range(4)] == ["", "near_duplicate", "duplicate", ""]
+    assert rows["r1"]["duplicate_of"] == rows["r2"]["duplicate_of"] == rows["r0"]["id"]
+    assert [rows[f"r{n}"]["cluster"] for n in range(4)] == [rows["r0"]["id"]] * 3 + [""]
+    assert [rows[f"r{n}"]["cluster_size"] for n in range(4)] == [3, 3, 3, 1]
+
+
 def test_the_longest_of_a_cluster_stays_where_the_recipe_says_so(
     source: dict[str, Any], curated: Curate, table: Table
 ) -> None:
