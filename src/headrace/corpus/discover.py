@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ FORMATS: dict[str, Format] = {
     ".mbox": "mbox",
     **{f".{section}": "man" for section in range(1, 10)},
 }
+MANUAL_SUFFIX = re.compile(r"\.[1-9](am|const|curses|form|head|openssl|p|perl|pm|posix|ssl|tcl|tk|type|x)")
+"""Sections that libraries and languages keep apart, such as `.3tcl` and `.3type`."""
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 ARCHIVES = {".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".zip", ".7z", ".rar", ".cpio", ".ar", ".deb", ".rpm"}
 
@@ -83,7 +86,7 @@ def _kind_by_suffix(name: str) -> tuple[Format | None, Compression]:
     stem, suffix = os.path.splitext(name.lower())
     compression = COMPRESSIONS.get(suffix, "none")
     inner = suffix if compression == "none" else os.path.splitext(stem)[1]
-    return FORMATS.get(inner), compression
+    return "man" if MANUAL_SUFFIX.fullmatch(inner) else FORMATS.get(inner), compression
 
 
 def _archive_suffix(name: str) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace.corpus.read import RawDocument, Record
+from headrace.errors import RecipeError
 
 Read = Callable[..., list[Record]]
 SortOut = Callable[[list[Record]], tuple[list[str], list[tuple[int, str]]]]
@@ -179,3 +180,22 @@ def test_a_page_that_points_at_another_is_no_document(read: Read, tmp_path: Path
     (tmp_path / "dir.1").write_text('.\\" Copyright\n.so man1/ls.1\n')
 
     assert read(path="dir.1") == []
+
+
+@pytest.mark.parametrize("name", ["Tk_Init.3tcl", "sigevent.3type", "ssl.7ssl", "find.1posix"])
+def test_manuals_of_a_subsection_are_known_by_their_suffix(
+    name: str, read: Read, sorted_out: SortOut, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(".TH NAME 3\n.SH NAME\nname does something\n")
+
+    (text,), damaged = sorted_out(read(path=name))
+
+    assert "name does something" in text
+    assert damaged == []
+
+
+def test_a_film_is_no_manual(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "film.3gp").write_bytes(b"\0")
+
+    with pytest.raises(RecipeError, match="suffix"):
+        read(path="film.3gp")
