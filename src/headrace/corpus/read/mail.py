@@ -21,7 +21,7 @@ from headrace.corpus.read.records import Record, checked_text, damaged
 
 ENVELOPE_LINE = re.compile(rb"From [^\n]*\n")
 PARSER = BytesParser(policy=policy.compat32)
-"""The modern policy parses a header anew whenever it is asked for: 2.0 MB of real mail a second where this reads 5.7."""
+"""The modern policy parses a header anew whenever it is asked for: 2.0 MB of real mail a second, with this one 5.7."""
 MAX_DEPTH = 50
 FAULTS = (MessageError, ValueError, LookupError, AttributeError, TypeError, AssertionError)
 """What the standard library raises on hostile headers instead of a MessageError."""
