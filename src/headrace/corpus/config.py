@@ -3,11 +3,11 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from headrace.config import Config
 from headrace.corpus.decontaminate.config import DecontaminateConfig
-from headrace.corpus.deduplicate.config import DeduplicateSteps, ExactConfig, MinHashConfig
+from headrace.corpus.deduplicate.config import DeduplicateSteps, ExactConfig
 from headrace.corpus.mix.config import MixConfig
 from headrace.corpus.presets import PRESET_CUTS, PRESETS, Cut, Rule
 from headrace.corpus.quality.config import QualityConfig
@@ -158,14 +158,6 @@ class CorpusConfig(Config):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"every source needs its own name; used more than once: {', '.join(twice)}")
         return sources
-
-    @model_validator(mode="after")
-    def _earlier_runs_have_keys_only(self) -> "CorpusConfig":
-        if self.earlier and any(isinstance(step, MinHashConfig) and step.confirm for step in self.deduplicate):
-            raise ValueError(
-                "`confirm` compares texts, and of `earlier` runs only keys are looked at: leave one of them out"
-            )
-        return self
 
     def rules_for(self, source: SourceConfig) -> tuple[Rule, ...]:
         """The rules that a source's documents must pass, presets written out, in order."""

@@ -5,7 +5,8 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.decide.context import Context, TextsOfRows
+from headrace.corpus.decide.context import Context
+from headrace.corpus.decide.texts import TextsOfRows, of_earlier_runs, of_shards
 from headrace.corpus.decide.verdicts import Mask, Rows, Verdicts
 from headrace.corpus.deduplicate.clusters import choose_survivors, cluster
 from headrace.corpus.deduplicate.config import ExactConfig, Keep, MinHashConfig
@@ -75,11 +76,12 @@ def _drop_near(context: Context, step: MinHashConfig) -> None:
     if step.confirm is None:
         survivors = choose_survivors(labels, preference=preference, num_indexed=num_earlier)
     else:
+        stretches, earlier_bytes = of_earlier_runs(context.earlier.runs, context.kept)
         survivors = confirm(
             candidates(labels, preference=preference, num_indexed=num_earlier),
-            num_bytes=np.concatenate((np.zeros(num_earlier, np.int64), verdicts.num_bytes)),
+            num_bytes=np.concatenate((earlier_bytes, verdicts.num_bytes)),
             keys=keys,
-            fetch=TextsOfRows(context.shards.listed),
+            fetch=TextsOfRows((*stretches, *of_shards(context.shards, before=num_earlier))),
             config=step,
             map_function=context.workers.map,
         )

@@ -1,19 +1,16 @@
 """What all steps of a decision work with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from headrace.corpus.config import CorpusConfig
 from headrace.corpus.decide.earlier import Earlier
-from headrace.corpus.decide.shards import Shard, Shards
-from headrace.corpus.decide.verdicts import Rows, Verdicts
-from headrace.corpus.tables import stored
-from headrace.corpus.texts import Texts
+from headrace.corpus.decide.shards import Shards
+from headrace.corpus.decide.verdicts import Verdicts
 from headrace.corpus.workers import Workers
 from headrace.store import Artefact
 
@@ -64,29 +61,3 @@ class Context:
         for shard in self.shards:
             values[shard.rows] = shard.read_scores([name])[name].cast(float).fill_null(-np.inf).to_numpy()
         return values
-
-
-@dataclass(frozen=True, slots=True)
-class TextsOfRows:
-    """Texts by row, for the few that are looked at again. Picklable."""
-
-    shards: tuple[Shard, ...]
-
-    def __call__(self, rows: Rows) -> Texts:
-        """The texts of some rows, which are given in ascending order, each once."""
-        pieces = [piece for shard in self.shards for piece in self._of_shard(shard, rows)]
-        return Texts.from_arrow(pa.concat_arrays([*pieces, pa.array([], pa.large_string())]))
-
-    def _of_shard(self, shard: Shard, rows: Rows) -> Iterator[pa.Array]:
-        begin, end = np.searchsorted(rows, (shard.first, shard.end))
-        if begin == end:
-            return
-        wanted, first = rows[begin:end] - shard.first, 0
-        with stored(shard.documents) as parquet:
-            for index in range(parquet.num_row_groups):
-                last = first + parquet.metadata.row_group(index).num_rows
-                low, high = np.searchsorted(wanted, (first, last))
-                if low < high:
-                    texts = parquet.read_row_group(index, ["text"], use_threads=False)["text"]
-                    yield texts.take(wanted[low:high] - first).combine_chunks().cast(pa.large_string())
-                first = last

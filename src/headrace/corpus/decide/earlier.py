@@ -1,6 +1,7 @@
 """Documents that earlier runs kept: what equals or nearly equals one of them is not taken again.
 
-Nothing of them is read but their ledgers and MinHash keys, and nothing that was published is ever removed.
+Nothing of them is read but their ledgers and MinHash keys, and with `confirm` the texts that share a key. Nothing that
+was published is ever removed.
 """
 
 import hashlib

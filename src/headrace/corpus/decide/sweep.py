@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from headrace.corpus.decide.context import Context, TextsOfRows
+from headrace.corpus.decide.context import Context
 from headrace.corpus.decide.shards import Shard
+from headrace.corpus.decide.texts import TextsOfRows, of_shards
 from headrace.corpus.decide.verdicts import Rows
 from headrace.corpus.kept import ensure_unit
 from headrace.corpus.texts import Texts
@@ -30,7 +31,7 @@ class ShardTask:
 
     def texts(self) -> Texts:
         """The texts of `rows`."""
-        return TextsOfRows((self.shard,))(self.rows)
+        return TextsOfRows(of_shards([self.shard]))(self.rows)
 
     def ensure(self, build: Callable[[Path], None]) -> None:
         """Fills the folder, unless a run before a kill did."""

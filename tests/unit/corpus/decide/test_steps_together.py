@@ -204,6 +204,24 @@ def test_a_new_dump_is_compared_with_what_an_earlier_run_kept(
     assert table(second, "train-*.parquet")["id"].to_list() == together
 
 
+def test_texts_of_an_earlier_run_are_looked_at_before_a_document_goes(
+    source: dict[str, Any], curated: Curate, table: Table, tmp_path: Path
+) -> None:
+    steps = ["exact", {"method": "minhash", "bands": 40, "rows": 2, "confirm": 0.7}]
+    near = [*prose(3)[:60], "other", *prose(3)[61:]]
+    half = [*prose(5)[:60], *prose(900)[:60]]  # shares a band with document 5, and a third of its 5-grams
+    records = [{"id": name, "text": " ".join(words)} for name, words in (("near", near), ("half", half))]
+    write_lines(tmp_path / "new.jsonl", records)
+    first = curated(sources=[{**source, "curate": [{"rule": "num_words <> 61"}]}], deduplicate=steps, hold_out=0)
+
+    new = [{"name": "new", "path": "new.jsonl", "language": "en"}]
+    second = curated(sources=new, deduplicate=steps, hold_out=0, after={"first": first})
+
+    rows, before = by_raw_id(table(second, "ledger-*.parquet")), by_raw_id(table(first, "ledger-*.parquet"))
+    assert [rows[name]["reason"] for name in ("near", "half")] == ["near_duplicate", ""]
+    assert rows["near"]["duplicate_of"] == before["r3"]["id"]
+
+
 def test_personal_data_are_counted_in_the_ledger_and_gone_from_the_text(
     curated: Curate, table: Table, tmp_path: Path
 ) -> None:
