@@ -19,6 +19,7 @@ import numba
 import xxhash
 
 from headrace.corpus.arrays import user_cache_folder
+from headrace.corpus.inner_compiler import InnerCompiler
 from headrace.trace import event, span
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -50,7 +51,8 @@ def lean_kernel(function: F) -> F:
 
 def inner_kernel(function: F) -> F:
     """A lean kernel that kernels alone call: without what Python needs to call it, it compiles faster."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", **WITHOUT_COUNTING, **WITHOUT_WRAPPERS)(function))
+    options = {**WITHOUT_COUNTING, **WITHOUT_WRAPPERS}
+    return cast(F, numba.njit(nogil=True, error_model="numpy", pipeline_class=InnerCompiler, **options)(function))
 
 
 def _cached(function: F, options: dict[str, bool]) -> F:
