@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from headrace.corpus.kernel import kernel
+from headrace.corpus.kernel import inner_kernel, lean_kernel
 from headrace.corpus.texts import Texts
 
 Positions = npt.NDArray[np.int64]
@@ -63,7 +63,7 @@ def remove(texts: Texts, cuts: Cuts) -> Texts:
     return Texts(left, offsets)
 
 
-@kernel
+@lean_kernel
 def copy_rest(
     data: np.ndarray, offsets: np.ndarray, places: np.ndarray, left: np.ndarray, new_offsets: np.ndarray
 ) -> None:
@@ -73,12 +73,16 @@ def copy_rest(
     for row in range(len(offsets) - 1):
         position = offsets[row]
         while cut < len(rows) and rows[cut] == row:
-            size = offsets[row] + begins[cut] - position
-            left[written : written + size] = data[position : position + size]
-            written += size
+            written += _copy(data, position, offsets[row] + begins[cut], left, written)
             position = offsets[row] + ends[cut]
             cut += 1
-        size = offsets[row + 1] - position
-        left[written : written + size] = data[position : position + size]
-        written += size
+        written += _copy(data, position, offsets[row + 1], left, written)
         new_offsets[row + 1] = written
+
+
+@inner_kernel
+def _copy(data: np.ndarray, begin: int, end: int, left: np.ndarray, place: int) -> int:
+    """Copies data[begin:end] to left[place:]; returns its size. An assignment of slices takes seconds to compile."""
+    for index in range(end - begin):
+        left[place + index] = data[begin + index]
+    return end - begin

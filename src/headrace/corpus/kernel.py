@@ -19,7 +19,7 @@ import numba
 import xxhash
 
 from headrace.corpus.arrays import user_cache_folder
-from headrace.corpus.inner_compiler import InnerCompiler
+from headrace.corpus.compiled_function import InnerFunction, OuterFunction
 from headrace.trace import event, span
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -27,11 +27,10 @@ F = TypeVar("F", bound=Callable[..., object])
 MONTH_SECONDS = 30 * 24 * 3600
 
 MARK = b"kernel\ndef "
+COMPILER = ("kernel.py", "compiled_function.py")
 
 WITHOUT_COUNTING: Any = {"_nrt": False}
 """numba's option, which its documentation leaves out, not to count references."""
-
-WITHOUT_WRAPPERS: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def kernel(function: F) -> F:
@@ -51,17 +50,21 @@ def lean_kernel(function: F) -> F:
 
 def inner_kernel(function: F) -> F:
     """A lean kernel that kernels alone call: without what Python needs to call it, it compiles faster."""
-    options = {**WITHOUT_COUNTING, **WITHOUT_WRAPPERS}
-    return cast(F, numba.njit(nogil=True, error_model="numpy", pipeline_class=InnerCompiler, **options)(function))
+    return function if numba.config.DISABLE_JIT else cast(F, InnerFunction(function, WITHOUT_COUNTING))
 
 
 def _cached(function: F, options: dict[str, bool]) -> F:
+    if numba.config.DISABLE_JIT:
+        return function
+    compiled = OuterFunction(function, options)
     folder, configured = cache_folder(), numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder or configured)
-    try:
-        return cast(F, numba.njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(function))
-    finally:
-        numba.config.CACHE_DIR = configured
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder)
+        try:
+            compiled.enable_caching()
+        finally:
+            numba.config.CACHE_DIR = configured
+    return cast(F, compiled)
 
 
 def ensure_compiled(name: str, use: Callable[[], object]) -> None:
@@ -104,10 +107,10 @@ def _forget_old(folder: Path) -> None:
 
 
 def _digest_sources() -> str:
-    """One digest of all files that declare kernels; takes about 10 ms."""
+    """One digest of all files that declare kernels, or say how they are compiled; takes about 10 ms."""
     hasher = xxhash.xxh3_64()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         source = path.read_bytes()
-        if MARK in source:
+        if MARK in source or path.name in COMPILER:
             hasher.update(source)
     return hasher.hexdigest()
