@@ -2,8 +2,8 @@
 
 Three habits of numba cost time on the first use of a kernel, and change nothing in what it does afterwards:
 
-* It makes every function ready to be called by itself. The code of an inner kernel becomes part of the kernels that call
-  it, and is optimised and translated there; doing both before as well took a third of all compiling.
+* It makes every function ready to be called by itself. The code of an inner kernel becomes part of the kernels that
+  call it, and is optimised and translated there; doing both before as well took a third of all compiling.
 * It compiles a function anew for each kind of whole number it is called with, even for the literal 0. Kernels compute
   with 64 bits, whatever they are given, so one of them will do.
 * It asks every installed package for extensions before it begins, and imports some large ones for it. Kernels use none.
@@ -18,7 +18,6 @@ from numba.core.compiler import Compiler, CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
-
 
 Options = Mapping[str, bool]
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from headrace.corpus.decide.alike import drop_alike
 from headrace.corpus.decide.best import drop_low_quality
 from headrace.corpus.decide.contamination import remove_contamination
 from headrace.corpus.decide.context import AUGMENT_TABLES, Context, CurateInputs
-from headrace.corpus.decide.copy import EMPTIED, SPLITS, copy_documents, plan_copies, read_removed
+from headrace.corpus.decide.copy import EMPTIED, SPLITS, copy_documents, cut_sample, plan_copies, read_removed
 from headrace.corpus.decide.earlier import key_file_name, read_earlier, write_kept_keys
 from headrace.corpus.decide.examples import Examples
 from headrace.corpus.decide.judge import hold_out, judge
@@ -28,7 +29,8 @@ from headrace.corpus.decide.shards import Shards, frame_of
 from headrace.corpus.decide.summary import Tally, check_not_empty
 from headrace.corpus.decide.what_if import what_if
 from headrace.corpus.deduplicate.config import MinHashConfig
-from headrace.corpus.derive import KEYS_FILE, quantity_of
+from headrace.corpus.derive import KEYS_FILE, first_uses, quantity_of
+from headrace.corpus.first_use import FirstUse, ensure_compiled
 from headrace.corpus.kept import place
 from headrace.corpus.reasons import NOTHING_LEFT
 from headrace.corpus.rewrite.config import AugmentConfig
@@ -88,6 +90,17 @@ def curate(
     }
 
 
+def kernels_after_measuring(config: CorpusConfig) -> list[FirstUse]:
+    """Most of the kernels that deriving and curating use."""
+    quantities = (quantity_of(step, Path()) for step in config.deduplicate)
+    return [*first_uses([quantity for quantity in quantities if quantity]), *_kernels_of_copying(config)]
+
+
+def _kernels_of_copying(config: CorpusConfig) -> list[FirstUse]:
+    rules = {rule for source in config.sources for rule in config.line_rules_for(source)}
+    return [FirstUse("cuts", partial(cut_sample, tuple(sorted(rules))))] if rules else []
+
+
 def read_quarantine(measured: Artefact) -> pl.DataFrame:
     """The damaged records of a source."""
     return pl.concat([frame_of(path, list(QUARANTINE)) for path in measured.files("quarantine-*.parquet")])
@@ -107,6 +120,8 @@ def describe_sources(config: CorpusConfig, measured: Mapping[str, Artefact]) -> 
 def _copy_all(context: Context, cuts: Cuts, output: Path) -> None:
     """Writes both splits, and notes in the verdicts what was cut, and which documents nothing was left of."""
     config, verdicts = context.config, context.verdicts
+    for kernels in _kernels_of_copying(config):
+        ensure_compiled(kernels)
     tasks = plan_copies(
         context.shards,
         verdicts,

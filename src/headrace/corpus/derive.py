@@ -26,6 +26,7 @@ from headrace.trace import progress
 
 if TYPE_CHECKING:
     from headrace.corpus.deduplicate.encoders import Encoder
+    from headrace.corpus.first_use import FirstUse
 
 DERIVE_VERSION = 1
 KEYS_FILE, EMBEDDINGS_FILE = "keys.npy", "embeddings.npy"
@@ -83,17 +84,24 @@ def quantity_of(step: Config, recipe_folder: Path) -> Quantity | None:
 def derive_source(quantity: Quantity, *, measured: Artefact, workspace: Workspace, workers: Workers) -> dict[str, Any]:
     """Fills `workspace.output` with one folder `unit-*` per measured shard; returns counts."""
     documents = measured.files("documents-*.parquet")
-    if isinstance(quantity.config, MinHashConfig):
-        from headrace.corpus.deduplicate.minhash import band_keys
-        from headrace.corpus.kernel import ensure_compiled
+    for kernels in first_uses([quantity]):
+        from headrace.corpus.first_use import ensure_compiled  # brings the kernels' compiler
 
-        ensure_compiled("minhash", partial(band_keys, Texts.from_strings(["one text, 短文"]), quantity.config))
+        ensure_compiled(kernels)
     tasks = [DeriveTask(quantity, path, workspace.kept / f"unit-{index:05d}") for index, path in enumerate(documents)]
     progress(quantity.name, 0, len(tasks), unit="shards")
     for number, task in enumerate(workers.map(derive_shard, tasks), start=1):
         _place_all(task.folder, workspace.output / task.folder.name)
         progress(quantity.name, number, len(tasks), unit="shards")
     return {"shards": len(tasks)}
+
+
+def first_uses(quantities: Sequence[Quantity]) -> list["FirstUse"]:
+    """The kernels that deriving some quantities uses."""
+    from headrace.corpus.first_use import FirstUse
+
+    asked = {quantity.name: quantity for quantity in quantities if quantity.name in SAMPLES}
+    return [FirstUse(name, partial(SAMPLES[name], quantity)) for name, quantity in asked.items()]
 
 
 def derive_shard(task: DeriveTask) -> DeriveTask:
@@ -124,6 +132,14 @@ def _write_minhash_keys(quantity: Quantity, chunks: Chunks, folder: Path) -> Non
     write_keys(folder / KEYS_FILE, np.concatenate([np.empty((0, config.bands), np.uint64), *keys]))
 
 
+def _derive_sample_keys(quantity: Quantity) -> None:
+    """Derives keys of a small text, for the sake of the kernels that get compiled by it."""
+    from headrace.corpus.deduplicate.minhash import band_keys
+
+    assert isinstance(quantity.config, MinHashConfig), "the quantity was made from it"
+    band_keys(Texts.from_strings(["one text, 短文"]), quantity.config)
+
+
 def _write_embeddings(quantity: Quantity, chunks: Chunks, folder: Path) -> None:
     from headrace.corpus.deduplicate.embeddings import embed
 
@@ -146,6 +162,8 @@ WRITERS: Mapping[str, Callable[[Quantity, Chunks, Path], None]] = {
     "minhash": _write_minhash_keys,
     "embed": _write_embeddings,
 }
+SAMPLES: Mapping[str, Callable[[Quantity], None]] = {"minhash": _derive_sample_keys}
+"""What uses the kernels of a quantity, where it has some."""
 
 
 def _place_all(folder: Path, output: Path) -> None:

@@ -20,7 +20,6 @@ import xxhash
 
 from headrace.corpus.arrays import user_cache_folder
 from headrace.corpus.compiled_function import InnerFunction, OuterFunction
-from headrace.trace import event, span
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -65,20 +64,6 @@ def _cached(function: F, options: dict[str, bool]) -> F:
         finally:
             numba.config.CACHE_DIR = configured
     return cast(F, compiled)
-
-
-def ensure_compiled(name: str, use: Callable[[], object]) -> None:
-    """Calls `use`, which uses some kernels, unless it was called under this name before on this machine.
-
-    One process does it before many begin, which would all compile the same; and a user sees what takes the time.
-    """
-    folder = cache_folder()
-    if folder is None or (folder / f"{name}.compiled").exists():
-        return
-    event("compiling", kernels=name)
-    with span("compile", kernels=name):
-        use()
-    (folder / f"{name}.compiled").touch()
 
 
 @cache

@@ -165,7 +165,13 @@ class _Road:
         for source in corpus.sources:
             settings = MeasureSettings.of(corpus, source)
             make = partial(
-                steps.measure, settings, files=files[source.name], quality=quality, store=store, workers=workers
+                steps.measure,
+                settings,
+                files=files[source.name],
+                quality=quality,
+                corpus=corpus,
+                store=store,
+                workers=workers,
             )
             measured[source.name] = self._step(f"measure {source.name}", make)
         return measured

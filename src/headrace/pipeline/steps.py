@@ -68,20 +68,28 @@ def learn_quality(config: QualityConfig, *, folder: Path, seed: int, store: Stor
 
 
 def measure(
-    settings: MeasureSettings, *, files: Sequence[RawFile], quality: Artefact | None, store: Store, workers: Workers
+    settings: MeasureSettings,
+    *,
+    files: Sequence[RawFile],
+    quality: Artefact | None,
+    corpus: CorpusConfig,
+    store: Store,
+    workers: Workers,
 ) -> Artefact:
-    """The documents of one source and all their scores."""
+    """The documents of one source and all their scores. They depend on no more of `corpus` than the settings hold."""
     unread = unread_files(files, memory=store.root / ".fingerprints.json")
     check_corpus_disk(_sizes(unread), store.root)  # before hours are spent on reading them
     inputs = {"files": _fingerprint(files, store)} | ({"quality": quality.address} if quality else {})
     spec = StepSpec("measure", MEASURE_VERSION, settings, inputs)
 
     def build(workspace: Workspace) -> Mapping[str, object]:
+        from headrace.corpus.curate import kernels_after_measuring
         from headrace.corpus.measure.source import measure_source  # brings the kernels' compiler: see above
 
         check_corpus_disk(_sizes(files), store.root)
         models = _verify(quality).path if quality else None
-        return measure_source(settings, files=files, quality=models, workspace=workspace, workers=workers)
+        later = kernels_after_measuring(corpus)
+        return measure_source(settings, files=files, quality=models, workspace=workspace, workers=workers, later=later)
 
     return store.ensure(spec, build)
 

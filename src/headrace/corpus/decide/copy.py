@@ -18,7 +18,7 @@ from headrace.corpus.deduplicate.gaps import close_gaps
 from headrace.corpus.kept import ensure_unit
 from headrace.corpus.presets import Cut
 from headrace.corpus.rewrite.config import AugmentConfig
-from headrace.corpus.tables import TableWriter, stored
+from headrace.corpus.tables import TableWriter, arrow_schema, stored
 from headrace.corpus.texts import Texts
 
 SPLITS = ("train", "validation")
@@ -180,6 +180,12 @@ def _cut(table: pa.Table, cuts: Cuts, *, line_rules: Sequence[Cut]) -> tuple[pa.
             removed[row] = EMPTIED
     place = table.schema.get_field_index("text")
     return table.set_column(place, table.schema.field(place), shorter.to_arrow().cast(pa.string())), removed
+
+
+def cut_sample(line_rules: Sequence[Cut]) -> None:
+    """Cuts a small table, for the sake of the kernels that get compiled by it."""
+    table = pa.table({"text": ["One line of a text.\nMENU"]}, schema=arrow_schema({"text": "string"}))
+    _cut(table, Cuts.none(), line_rules=line_rules)
 
 
 def _altered(table: pa.Table, config: AugmentConfig) -> pa.Table:

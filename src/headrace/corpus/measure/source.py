@@ -12,8 +12,8 @@ import pyarrow as pa
 from headrace.corpus.columns import QUARANTINE
 from headrace.corpus.config import SourceConfig
 from headrace.corpus.discover import kind_of
+from headrace.corpus.first_use import FirstUse, ensure_compiled
 from headrace.corpus.kept import place
-from headrace.corpus.kernel import ensure_compiled
 from headrace.corpus.measure.batch import measure_sample
 from headrace.corpus.measure.config import MeasureSettings
 from headrace.corpus.measure.unit import MeasureTask, UnitCounts, measure_unit
@@ -30,15 +30,23 @@ SHOWN_RECORDS = 3
 
 
 def measure_source(
-    settings: MeasureSettings, *, files: Sequence[RawFile], quality: Path | None, workspace: Workspace, workers: Workers
+    settings: MeasureSettings,
+    *,
+    files: Sequence[RawFile],
+    quality: Path | None,
+    workspace: Workspace,
+    workers: Workers,
+    later: Sequence[FirstUse] = (),
 ) -> dict[str, Any]:
     """Fills `workspace.output` with the source's documents, scores and quarantine; returns counts.
 
     quality: folder of the learned models, where the settings ask for their scores.
+    later: kernels that the run will use after this, to be compiled meanwhile.
     Raises InputError if a file is damaged as a whole, or more than the settings' `quarantine_limit` of the records are.
     """
     source, limit = settings.source, settings.quarantine_limit
-    ensure_compiled(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
+    kernels = FirstUse(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
+    ensure_compiled(kernels, later=later)
     tasks = _Tasks(settings, files, quality, workspace.kept)
     counts = _measure_all(tasks, workers, total_bytes=sum(file.size_bytes for file in files))
     folders = tasks.folders
