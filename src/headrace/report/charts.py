@@ -1,5 +1,5 @@
-"""Plotly figures: transparent, in colours that hold on light and on dark paper, with no text that Plotly would
-interpret.
+"""Figures as plotly.js reads them: transparent, in colours that hold on light and on dark paper, with no text that
+Plotly would interpret. They are plain dictionaries, because importing plotly takes longer than a small run.
 
 The page's style sheet colours axis text and grid lines, so one figure serves both colour schemes.
 """
@@ -8,16 +8,17 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import orjson
 from markupsafe import Markup
 
 from headrace.report.blocks import Chart
 from headrace.report.colours import PALETTE, tell_apart
 from headrace.report.wording import shorten, visible
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+Settings = dict[str, Any]
+"""A trace or a layout in Plotly's words."""
 
 KEPT, HELD_OUT, DUPLICATED, DROPPED = "#3fae8c", "#9fd8c4", "#e3a9b5", "#d9647a"
 NEUTRAL, PALE = "#8d9aa8", "rgba(74,143,216,0.5)"
@@ -64,27 +65,25 @@ class Axis:
 
 def bar_chart(title: str, bars: Sequence[Bar], *, unit: str, note: str = "") -> Chart:
     """Horizontal bars from top to bottom."""
-    import plotly.graph_objects as go
-
     places = list(range(len(bars)))
-    trace = go.Bar(
-        orientation="h",
-        y=places,
-        x=[bar.length for bar in bars],
-        base=[bar.start for bar in bars],
-        marker={"color": [bar.colour for bar in bars], "cornerradius": 3},
-        text=[literal(bar.text) for bar in bars],
-        textposition="outside",
-        cliponaxis=False,
-        hovertext=[literal(f"{bar.label}: {bar.text}") for bar in bars],
-        hoverinfo="text",
-    )
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": places,
+        "x": [bar.length for bar in bars],
+        "base": [bar.start for bar in bars],
+        "marker": {"color": [bar.colour for bar in bars], "cornerradius": 3},
+        "text": [literal(bar.text) for bar in bars],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "hovertext": [literal(f"{bar.label}: {bar.text}") for bar in bars],
+        "hoverinfo": "text",
+    }
     end = max((bar.start + bar.length for bar in bars), default=1.0) or 1.0
     layout = _layout(x={**_titled(unit), "range": [0, end], "nticks": 4, "tickangle": 0}, y=_labels(bars))
     room = DIGIT_PIXELS * max((len(bar.text) for bar in bars), default=0)  # for the texts behind the longest bars
-    layout.update(margin={**MARGINS, "r": MARGINS["r"] + room})
-    figure = go.Figure(trace, layout)
-    return finish(figure, title, height=BAR_FRAME_PIXELS + BAR_PIXELS * len(bars), note=note)
+    layout["margin"] = {**MARGINS, "r": MARGINS["r"] + room}
+    return finish([trace], layout, title=title, height=BAR_FRAME_PIXELS + BAR_PIXELS * len(bars), note=note)
 
 
 def share_chart(
@@ -99,8 +98,6 @@ def share_chart(
     colours: of every part, in the order of the parts; by default the largest come first and the smallest are merged.
     known: colours that parts have on the rest of the page; taken where no two parts would look the same.
     """
-    import plotly.graph_objects as go
-
     rows = {name: parts for name, parts in rows.items() if sum(parts.values())}
     rows = rows if colours else _merge_small(rows)
     places = list(range(len(rows)))
@@ -111,41 +108,46 @@ def share_chart(
     for name in names:
         shares = [100 * parts.get(name, 0) / sum(parts.values()) for parts in rows.values()]
         traces.append(
-            go.Bar(
-                orientation="h",
-                y=places,
-                x=shares,
-                name=literal(shorten(name, LABEL_CHARACTERS)),
-                marker={"color": colours[name]},
-                hovertext=[literal(f"{name}: {value:.1f} % of {row}") for row, value in zip(rows, shares, strict=True)],
-                hoverinfo="text",
-            )
+            {
+                "type": "bar",
+                "orientation": "h",
+                "y": places,
+                "x": shares,
+                "name": literal(shorten(name, LABEL_CHARACTERS)),
+                "marker": {"color": colours[name]},
+                "hovertext": [
+                    literal(f"{name}: {value:.1f} % of {row}") for row, value in zip(rows, shares, strict=True)
+                ],
+                "hoverinfo": "text",
+            }
         )
     y = {"tickvals": places, "ticktext": [literal(row) for row in rows], "autorange": "reversed", "showgrid": False}
     y["showticklabels"] = len(rows) > 1
     layout = _layout(x={"range": [0, 100], "ticksuffix": " %"}, y=y)
-    layout.update(barmode="stack", legend={**layout.legend.to_plotly_json(), "traceorder": "normal"})
+    layout["barmode"] = "stack"
+    layout["legend"]["traceorder"] = "normal"
     legend = LEGEND_PIXELS * max(0, math.ceil(len(names) / LEGEND_NAMES) - 2)  # Plotly gives it half of the height
-    return finish(go.Figure(traces, layout), title, height=SHARE_FRAME_PIXELS + SHARE_PIXELS * len(rows) + legend)
+    return finish(traces, layout, title=title, height=SHARE_FRAME_PIXELS + SHARE_PIXELS * len(rows) + legend)
 
 
 def curve_chart(title: str, curves: Sequence[Curve], *, x: Axis, y: Axis, wide: bool = False, note: str = "") -> Chart:
     """Curves over a common axis."""
-    import plotly.graph_objects as go
-
-    traces = [go.Scatter(x=list(c.x), y=list(c.y), name=literal(c.name), **c.look) for c in curves]
+    traces = [{"type": "scatter", "x": list(c.x), "y": list(c.y), "name": literal(c.name), **c.look} for c in curves]
     axes = ({**_titled(axis.title), **axis.settings} for axis in (x, y))
     layout = _layout(*axes)
-    layout.update(hovermode="x unified" if wide else "closest", showlegend=wide)
-    return finish(
-        go.Figure(traces, layout), title, height=WIDE_CURVE_PIXELS if wide else CURVE_PIXELS, note=note, wide=wide
+    layout |= {"hovermode": "x unified" if wide else "closest", "showlegend": wide}
+    height = WIDE_CURVE_PIXELS if wide else CURVE_PIXELS
+    return finish(traces, layout, title=title, height=height, note=note, wide=wide)
+
+
+def finish(
+    traces: Sequence[Settings], layout: Settings, *, title: str, height: int, note: str = "", wide: bool = True
+) -> Chart:
+    """A figure as a block of the page. Numbers that JSON does not know become gaps."""
+    figure = {"data": traces, "layout": {**layout, "height": height}}
+    return Chart(
+        title, script_json(orjson.dumps(figure, option=orjson.OPT_SERIALIZE_NUMPY).decode()), height, note, wide
     )
-
-
-def finish(figure: "go.Figure", title: str, *, height: int, note: str = "", wide: bool = True) -> Chart:
-    """The figure as a block of the page."""
-    figure.update_layout(height=height)
-    return Chart(title, script_json(figure.to_json() or "{}"), height, note, wide)
 
 
 def script_json(json: str) -> Markup:
@@ -160,22 +162,20 @@ def literal(text: str) -> str:
     return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
 
 
-def _layout(x: Mapping[str, Any], y: Mapping[str, Any]) -> "go.Layout":
-    import plotly.graph_objects as go
-
+def _layout(x: Mapping[str, Any], y: Mapping[str, Any]) -> Settings:
     axis = {"automargin": True, "zeroline": False, "gridwidth": 1, "ticks": "", "fixedrange": True}
-    return go.Layout(
-        template=go.layout.Template(),
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        margin=MARGINS,
-        font={"family": "inherit", "size": 13},
-        xaxis={**axis, **x},
-        yaxis={**axis, **y},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "bgcolor": "rgba(0,0,0,0)"},
-        hoverlabel={"bgcolor": "#22282f", "bordercolor": "#22282f", "font": {"color": "#f2f4f6"}},
-        bargap=0.34,
-    )
+    return {
+        "template": {"data": {"scatter": [{"type": "scatter"}]}},  # none of Plotly's own
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": MARGINS,
+        "font": {"family": "inherit", "size": 13},
+        "xaxis": {**axis, **x},
+        "yaxis": {**axis, **y},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "bgcolor": "rgba(0,0,0,0)"},
+        "hoverlabel": {"bgcolor": "#22282f", "bordercolor": "#22282f", "font": {"color": "#f2f4f6"}},
+        "bargap": 0.34,
+    }
 
 
 def _titled(title: str) -> dict[str, Any]:

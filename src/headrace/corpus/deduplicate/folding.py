@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from headrace.corpus.arrays import Arrays, cached_arrays
 from headrace.corpus.deduplicate.config import Unit
 from headrace.corpus.texts import read_only
 
@@ -50,18 +51,20 @@ UNSPACED = (
     (0x1B000, 0x1B16F),
     (0x20000, TABLE_SIZE - 1),
 )
+FORMAT = 1
+"""Raised when `_fold_characters` gives another table for the same edition of Unicode."""
+
 AS_THEY_ARE = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xD800, 0xF8FF), (0x20000, 0x2F7FF))
 """Large blocks without upper case, accents and punctuation, left out of the loop that looks at each character."""
 
 
 @cache
 def folding_table(unit: Unit, han: Han = NO_HAN) -> Table:
-    """The table for words of a kind. Takes 0.1 s once per process."""
+    """The table for words of a kind."""
     traditional, simplified = han
     assert len(traditional) == len(simplified), "each character is folded to one"
-    table = np.arange(TABLE_SIZE, dtype=np.uint32)
-    for code_point in _to_look_at():
-        table[code_point] = _entry(chr(code_point))
+    name = f"folding-{FORMAT}-{unicodedata.unidata_version}"
+    table: Table = cached_arrays(name, ("table",), _fold_characters)["table"].copy()
     for before, after in zip(traditional, simplified, strict=True):
         table[ord(before)] = ord(after)
     is_word = (table != SPACE) & (table < DROPPED)
@@ -73,6 +76,14 @@ def folding_table(unit: Unit, han: Han = NO_HAN) -> Table:
             unspaced[first : last + 1] = True
         table[is_word & unspaced & (table < DIGIT)] |= ALONE
     return read_only(table)
+
+
+def _fold_characters() -> Arrays:
+    """What each character is folded to; takes 0.1 s."""
+    table = np.arange(TABLE_SIZE, dtype=np.uint32)
+    for code_point in _to_look_at():
+        table[code_point] = _entry(chr(code_point))
+    return {"table": table}
 
 
 def _to_look_at() -> list[int]:
