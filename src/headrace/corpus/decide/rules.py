@@ -96,9 +96,7 @@ def columns_of(rule: Rule) -> list[str]:
 
 def _check_values(rule: str, expression: pl.Expr) -> None:
     """Evaluates the rule on made-up documents, together and one by one: some faults show only then."""
-    samples = {"string": ["a", "b", "b"], "int64": [0, 1, 2], "float64": [0.0, 1.0, 2.0]}
-    types = {name: POLARS_TYPES[kind] for name, kind in SCORES.items()}
-    frame = pl.DataFrame({name: samples[kind] for name, kind in SCORES.items()}, types)
+    frame = _made_up_documents()
     try:
         together = frame.select(expression).to_series()
         one_by_one = [frame.slice(row, 1).select(expression).item() for row in range(frame.height)]
@@ -108,6 +106,13 @@ def _check_values(rule: str, expression: pl.Expr) -> None:
         raise RecipeError(f'rule "{rule}": gives {together.dtype}, not true or false; compare it with something.')
     if together.to_list() != one_by_one:
         raise RecipeError(f'rule "{rule}": must judge each document by its own scores, such as "num_words >= 20".')
+
+
+@cache
+def _made_up_documents() -> pl.DataFrame:
+    samples = {"string": ["a", "b", "b"], "int64": [0, 1, 2], "float64": [0.0, 1.0, 2.0]}
+    types = {name: POLARS_TYPES[kind] for name, kind in SCORES.items()}
+    return pl.DataFrame({name: samples[kind] for name, kind in SCORES.items()}, types)
 
 
 def _suggestion(column: str) -> str:

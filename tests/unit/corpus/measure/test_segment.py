@@ -13,7 +13,8 @@ from headrace.corpus.measure.page import read_page
 from headrace.corpus.measure.segment import no_chunks, split_chunks, split_given, split_unicode
 from headrace.corpus.measure.stop_words import hash_word
 from headrace.corpus.measure.tools import Tools, make_tools
-from headrace.corpus.measure.words import ANY_WORD, NEEDS_ANY_WORD, SPACED_WORD, segment_chinese, split_words
+from headrace.corpus.measure.word_patterns import ANY_WORD, NEEDS_ANY_WORD, SPACED_WORD
+from headrace.corpus.measure.words import segment_chinese, split_words
 from headrace.corpus.texts import Texts
 
 SIGNS = "ab_Z09é'’.,--… \t\n\r\x1c\u2028한हिं\u0300กั水々😀カ½१[]{}"
