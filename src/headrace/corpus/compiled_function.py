@@ -10,9 +10,11 @@ Three habits of numba cost time on the first use of a kernel, and change nothing
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from numba import types
 from numba.core import entrypoints
 from numba.core.caching import FunctionCache
@@ -86,12 +88,34 @@ class _Function(CPUDispatcher):  # type: ignore[misc]
 class InnerFunction(_Function):
     """A function as kernels call it, compiled once for all kinds of signed whole numbers."""
 
-    def __init__(self, function: Callable[..., object], options: Options) -> None:
+    def __init__(
+        self, function: Callable[..., object], options: Options, compiler: type[CompilerBase] = InnerCompiler
+    ) -> None:
         without_wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-        super().__init__(function, {**options, **without_wrappers}, InnerCompiler)
+        super().__init__(function, {**options, **without_wrappers}, compiler)
 
     def get_call_template(self, args: Sequence[Any], kws: Mapping[str, Any]) -> Any:
         return super().get_call_template(tuple(map(_widened, args)), {key: _widened(kws[key]) for key in kws})
+
+
+class PartFunction(InnerFunction):
+    """An inner function that is kept by itself, so that another process can compile it meanwhile."""
+
+    def __init__(self, function: Callable[..., object], options: Options) -> None:
+        super().__init__(function, options, Compiler)
+
+    def enable_caching(self) -> None:
+        self._cache = _Cache(self.py_func)
+
+    def compile(self, sig: Any) -> Any:
+        """Compiles the function, or loads it once the process that is compiling it has finished or died."""
+        with ExitStack() as stack:
+            if isinstance(self._cache, _Cache):
+                with suppress(OSError, NotImplementedError):  # no place for a lock: then both do the work
+                    path = Path(self._cache.cache_path) / f"{self.py_func.__name__}.lock"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    stack.enter_context(FileLock(path))
+            return super().compile(sig)
 
 
 class OuterFunction(_Function):

@@ -41,6 +41,8 @@ class FirstUse:
 def ensure_compiled(first: FirstUse, *, later: Sequence[FirstUse] = ()) -> None:
     """Compiles kernels that are wanted now, unless that was done on this machine, and beside them some wanted later.
 
+    What is wanted later may be parts of what is wanted now (`kernel.part_kernel`): each is compiled once.
+
     One process does it before many begin, which would all compile the same; and a user sees what takes the time.
     """
     if first.mark is None or first.mark.exists():

@@ -19,7 +19,7 @@ import numba
 import xxhash
 
 from headrace.corpus.arrays import user_cache_folder
-from headrace.corpus.compiled_function import InnerFunction, OuterFunction
+from headrace.corpus.compiled_function import InnerFunction, OuterFunction, PartFunction
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -34,7 +34,7 @@ WITHOUT_COUNTING: Any = {"_nrt": False}
 
 def kernel(function: F) -> F:
     """The function compiled: cached, without the interpreter lock, wrapping integers, IEEE division."""
-    return _cached(function, {})
+    return _cached(OuterFunction, function, {})
 
 
 def lean_kernel(function: F) -> F:
@@ -44,7 +44,7 @@ def lean_kernel(function: F) -> F:
     dozen arrays on for every line: that took two thirds of their time, and their compiling three times as long. So they
     must not make arrays, and return none; whoever calls them from Python holds all of them.
     """
-    return _cached(function, WITHOUT_COUNTING)
+    return _cached(OuterFunction, function, WITHOUT_COUNTING)
 
 
 def inner_kernel(function: F) -> F:
@@ -52,10 +52,21 @@ def inner_kernel(function: F) -> F:
     return function if numba.config.DISABLE_JIT else cast(F, InnerFunction(function, WITHOUT_COUNTING))
 
 
-def _cached(function: F, options: dict[str, bool]) -> F:
+def part_kernel(function: F) -> F:
+    """An inner kernel so large that another process may well compile it meanwhile; kept by itself."""
+    return _cached(PartFunction, function, WITHOUT_COUNTING)
+
+
+def compile_part(part: Callable[..., object], *arguments: object) -> None:
+    """Compiles a part kernel for arguments of the types of these, without calling it."""
+    if not numba.config.DISABLE_JIT:
+        cast(Any, part).compile(tuple(map(numba.typeof, arguments)))
+
+
+def _cached(kind: type[OuterFunction | PartFunction], function: F, options: dict[str, bool]) -> F:
     if numba.config.DISABLE_JIT:
         return function
-    compiled = OuterFunction(function, options)
+    compiled = kind(function, options)
     folder, configured = cache_folder(), numba.config.CACHE_DIR
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from headrace.corpus.kernel import inner_kernel
+from headrace.corpus.kernel import inner_kernel, part_kernel
 from headrace.corpus.measure.characters import IS_SPACE, TERMINAL, before, decode, signed
 from headrace.corpus.measure.line_rules import (
     ENDS_WELL,
@@ -145,7 +145,7 @@ def count_repeated_paragraphs(text: np.ndarray, tools: Tools, num_lines: int, co
     )
 
 
-@inner_kernel
+@part_kernel
 def count_newline_lines(
     text: np.ndarray, tools: Tools, num_lines: int, is_plain: bool, counts: np.ndarray, fineweb: np.ndarray
 ) -> None:
@@ -187,7 +187,7 @@ def judge_lines(text: np.ndarray, tools: Tools, num_lines: int, codes: np.ndarra
     return first_kept, last_kept
 
 
-@inner_kernel
+@part_kernel
 def count_c4(text: np.ndarray, tools: Tools, num_lines: int, num_words: int, counts: np.ndarray) -> None:
     """Adds C4's sums with terminal punctuation, those without, and FineWeb's of what the latter leave, to `counts`."""
     lines, words, codes = tools.lines, tools.words, tools.scratch.slots

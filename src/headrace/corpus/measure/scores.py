@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headrace.corpus.columns import TEXT_SCORES
+from headrace.corpus.kernel import compile_part
 from headrace.corpus.measure import count as c
 from headrace.corpus.measure import line_scores as ls
 from headrace.corpus.measure.characters import (
@@ -63,6 +64,14 @@ def score_texts(texts: Texts, languages: Sequence[str], *, words: Tokenization =
         name: columns[name].astype(np.int64 if kind == "int64" else np.float64, copy=False)
         for name, kind in TEXT_SCORES.items()
     }
+
+
+def compile_parts() -> None:
+    """Compiles large parts of what counts, for the types that it calls them with: a process can, while another does
+    the rest."""
+    text, tools, counts = Texts.from_strings(["a"]).data, make_tools(1, no_chunks()), np.zeros(1, np.int64)
+    compile_part(ls.count_newline_lines, text, tools, 1, True, counts, counts)
+    compile_part(ls.count_c4, text, tools, 1, 1, counts)
 
 
 def _count(texts: Texts, languages: Sequence[str], words: Tokenization) -> Counts:

@@ -16,6 +16,7 @@ from headrace.corpus.first_use import FirstUse, ensure_compiled
 from headrace.corpus.kept import place
 from headrace.corpus.measure.batch import measure_sample
 from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.measure.scores import compile_parts
 from headrace.corpus.measure.unit import MeasureTask, UnitCounts, measure_unit
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.read import feed_units
@@ -41,12 +42,13 @@ def measure_source(
     """Fills `workspace.output` with the source's documents, scores and quarantine; returns counts.
 
     quality: folder of the learned models, where the settings ask for their scores.
-    later: kernels that the run will use after this, to be compiled meanwhile.
+    later: kernels that the run will use after this, to be compiled meanwhile by another process.
     Raises InputError if a file is damaged as a whole, or more than the settings' `quarantine_limit` of the records are.
     """
     source, limit = settings.source, settings.quarantine_limit
     kernels = FirstUse(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
-    ensure_compiled(kernels, later=later)
+    parts = [FirstUse("lines", compile_parts)] if settings.scores else []
+    ensure_compiled(kernels, later=[*parts, *later])
     tasks = _Tasks(settings, files, quality, workspace.kept)
     counts = _measure_all(tasks, workers, total_bytes=sum(file.size_bytes for file in files))
     folders = tasks.folders
