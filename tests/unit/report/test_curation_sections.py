@@ -1,6 +1,7 @@
 """The page shows what the corpus engine did: each thing where there is something to show, and nothing else."""
 
 import html
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -74,7 +75,9 @@ def test_shares_of_tokens_are_named_only_where_there_are_tokens(engine_page: str
 
 
 def test_a_name_has_one_colour_in_all_charts_of_shares(engine_page: str) -> None:
-    colours = re.findall(r'"marker":\{"color":"(#\w+)"\},"name":"(\w+)"', engine_page)
+    charts = re.findall(r'<script type="application/json">(.*?)</script>', engine_page, re.DOTALL)
+    traces = [trace for chart in charts for trace in json.loads(html.unescape(chart))["data"]]
+    colours = [(trace["marker"]["color"], trace["name"]) for trace in traces if trace.get("name", "").isidentifier()]
     assert Counter(name for _, name in colours)["novels"] == 2  # among the sources and in the mixture
     assert len({name for _, name in colours}) == len(set(colours))
 
