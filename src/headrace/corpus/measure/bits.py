@@ -1,0 +1,69 @@
+"""Instructions that numba has no words for, and a text takes fewest of: 64 bytes looked at in one, bits of a number.
+
+What reads several bytes reads them even where they lie behind the end of the array: whoever calls has room there.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+EIGHT, SIXTY_FOUR = ir.IntType(64), ir.VectorType(ir.IntType(8), 64)
+
+
+def _load(context: Any, builder: Any, signature: Any, arguments: Any, *, kind: ir.Type) -> Any:
+    """What lies at a place in an array of bytes, aligned or not."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    place = builder.gep(array.data, [arguments[1]])
+    return builder.load(builder.bitcast(place, kind.as_pointer()), align=1)
+
+
+def _eight_at(typing: Any, array: Any, index: Any) -> Any:
+    """Eight bytes from a place on as one number, the first byte in its lowest bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _load(context, builder, signature, arguments, kind=EIGHT)
+
+    return types.uint64(array, types.uint64), generate
+
+
+def _marked_at(typing: Any, array: Any, index: Any, wanted: Any) -> Any:
+    """Which of 64 bytes from a place on have some of the wanted bits: a bit for each, that of the first the lowest."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _load(context, builder, signature, arguments, kind=SIXTY_FOUR)
+        single = builder.insert_element(ir.Constant(SIXTY_FOUR, ir.Undefined), arguments[2], cgutils.int32_t(0))
+        every = builder.shuffle_vector(
+            single, single, ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64)
+        )
+        found = builder.icmp_unsigned("!=", builder.and_(loaded, every), ir.Constant(SIXTY_FOUR, [0] * 64))
+        return builder.bitcast(found, EIGHT)
+
+    return types.uint64(array, types.uint64, types.uint8), generate
+
+
+def _first_one(typing: Any, number: Any) -> Any:
+    """The place of the lowest bit that is set in a number that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+def _count_ones(typing: Any, number: Any) -> Any:
+    """How many bits are set in a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+eight_at = cast(Callable[[np.ndarray, np.uint64], np.uint64], intrinsic(_eight_at))
+marked_at = cast(Callable[[np.ndarray, np.uint64, np.uint8], np.uint64], intrinsic(_marked_at))
+first_one = cast(Callable[[np.uint64], np.uint64], intrinsic(_first_one))
+count_ones = cast(Callable[[np.uint64], np.uint64], intrinsic(_count_ones))
