@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.kernel import inner_kernel
-from headrace.corpus.measure.bits import count_ones, eight_at, marked_at
+from headrace.corpus.measure.bits import count_ones, eight_at, first_one, marked_at
 from headrace.corpus.measure.characters import (
     BREAK,
     CONTINUES,
@@ -50,6 +50,7 @@ ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE, EIGHT, SIXTEEN, MOST_AT_ONCE = np.uint64(1), np.uint64(8), np.uint64(16), np.uint64(64)
 LOW_BYTES = np.array([(1 << 8 * number) - 1 for number in range(9)], np.uint64)
 IN_CHUNK, UPPER, MORE = np.uint8(CHUNK_BEGINS), np.uint8(IS_UPPER), np.uint8(CONTINUES)
+NOT_ASCII, IN_LEAD = np.uint8(0x80), np.uint8(0x40)
 
 
 class Page(NamedTuple):
@@ -102,31 +103,49 @@ def empty_lanes(lane_sum: np.uint64, counts: np.ndarray) -> None:
 @inner_kernel
 def _read_rest(text: np.ndarray, alphabet: Alphabet, page: Page, counts: np.ndarray) -> None:
     """Kinds and counts of the characters that are not ASCII."""
-    i, kinds = 0, page.kinds
-    while i < len(text):
-        if text[i] < NUM_ASCII:
-            i += 1
-            continue
-        point, size = decode(text, i)
-        of_class = alphabet.classes[point]
-        flags, lanes = alphabet.flags[of_class], alphabet.lanes[of_class]
-        before, kind = signed(kinds[i + PAD - 1]), 0
-        if flags & LETTER:
-            kind = INSIDE | IS_LETTER
-        elif flags & SPACE:
-            kind = IS_SPACE
-        elif flags & MARK:
-            kind = before & INSIDE
-        elif point == CURLY_APOSTROPHE and before & IS_LETTER and i + size < len(text):
-            after, _ = decode(text, i + size)
-            kind = INSIDE * (alphabet.flags[alphabet.classes[after]] & LETTER != 0)
-        for k in range(1, size):
-            kinds[i + k + PAD] = kind | CONTINUES
-        is_upper = signed(lanes >> np.uint64(8 * UPPER_LANE)) & 1
-        kinds[i + PAD] = kind | IS_UPPER * is_upper | IS_BREAK * (flags & BREAK != 0)
-        empty_lanes(lanes, counts)
-        counts[NUM_LANES] -= size - 1
-        i += size
+    kinds, lane_sum, number, surplus = page.kinds, np.uint64(0), 0, 0
+    for base in range(0, len(text), 64):
+        place = np.uint64(base + PAD)
+        found = marked_at(page.bytes, place, NOT_ASCII) & marked_at(page.bytes, place, IN_LEAD)
+        while found:
+            i = base + signed(first_one(found))
+            found &= found - ONE
+            point, size = decode(text, i)
+            of_class = alphabet.classes[point]
+            kind = _kind_of(text, i + size, point, alphabet, signed(kinds[i + PAD - 1]))
+            lanes = alphabet.lanes[of_class]
+            is_upper = signed(lanes >> np.uint64(8 * UPPER_LANE)) & 1
+            is_break = alphabet.flags[of_class] & BREAK != 0
+            kinds[i + PAD + 1] = kind | CONTINUES  # a loop would be compiled to a slow call
+            if size > 2:
+                kinds[i + PAD + 2] = kind | CONTINUES
+            if size > 3:
+                kinds[i + PAD + 3] = kind | CONTINUES
+            kinds[i + PAD] = kind | IS_UPPER * is_upper | IS_BREAK * is_break
+            lane_sum += lanes
+            surplus += size - 1
+            number += 1
+            if number == MOST_IN_A_LANE:
+                empty_lanes(lane_sum, counts)
+                lane_sum, number = np.uint64(0), 0
+    empty_lanes(lane_sum, counts)
+    counts[NUM_LANES] -= surplus
+
+
+@inner_kernel
+def _kind_of(text: np.ndarray, end: int, point: int, alphabet: Alphabet, before: int) -> int:
+    """The kind of a character that ends at byte `end`; `before`: that of the character before it."""
+    flags = alphabet.flags[alphabet.classes[point]]
+    if flags & LETTER:
+        return INSIDE | IS_LETTER
+    if flags & SPACE:
+        return IS_SPACE
+    if flags & MARK:
+        return before & INSIDE
+    if point == CURLY_APOSTROPHE and before & IS_LETTER and end < len(text):
+        after, _ = decode(text, end)
+        return INSIDE * (alphabet.flags[alphabet.classes[after]] & LETTER != 0)
+    return 0
 
 
 @inner_kernel
