@@ -3,6 +3,7 @@
 What reads several bytes reads them even where they lie behind the end of the array: whoever calls has room there.
 """
 
+# ruff: noqa: ARG001 -- numba calls with the types of all arguments, of which most are known
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 EIGHT, SIXTY_FOUR = ir.IntType(64), ir.VectorType(ir.IntType(8), 64)
+NOTHING = ir.Constant(SIXTY_FOUR, [0] * 64)
 
 
 def _load(context: Any, builder: Any, signature: Any, arguments: Any, *, kind: ir.Type) -> Any:
@@ -35,14 +37,27 @@ def _marked_at(typing: Any, array: Any, index: Any, wanted: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loaded = _load(context, builder, signature, arguments, kind=SIXTY_FOUR)
-        single = builder.insert_element(ir.Constant(SIXTY_FOUR, ir.Undefined), arguments[2], cgutils.int32_t(0))
-        every = builder.shuffle_vector(
-            single, single, ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64)
-        )
-        found = builder.icmp_unsigned("!=", builder.and_(loaded, every), ir.Constant(SIXTY_FOUR, [0] * 64))
+        found = builder.icmp_unsigned("!=", builder.and_(loaded, _every(builder, arguments[2])), NOTHING)
         return builder.bitcast(found, EIGHT)
 
     return types.uint64(array, types.uint64, types.uint8), generate
+
+
+def _between_at(typing: Any, array: Any, index: Any, first: Any, number: Any) -> Any:
+    """Which of 64 bytes from a place on are one of so many values from the first on, as `marked_at` says it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _load(context, builder, signature, arguments, kind=SIXTY_FOUR)
+        shifted = builder.sub(loaded, _every(builder, arguments[2]))
+        return builder.bitcast(builder.icmp_unsigned("<", shifted, _every(builder, arguments[3])), EIGHT)
+
+    return types.uint64(array, types.uint64, types.uint8, types.uint8), generate
+
+
+def _every(builder: Any, value: Any) -> Any:
+    """The byte 64 times."""
+    single = builder.insert_element(ir.Constant(SIXTY_FOUR, ir.Undefined), value, cgutils.int32_t(0))
+    return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64))
 
 
 def _first_one(typing: Any, number: Any) -> Any:
@@ -65,5 +80,6 @@ def _count_ones(typing: Any, number: Any) -> Any:
 
 eight_at = cast(Callable[[np.ndarray, np.uint64], np.uint64], intrinsic(_eight_at))
 marked_at = cast(Callable[[np.ndarray, np.uint64, np.uint8], np.uint64], intrinsic(_marked_at))
+between_at = cast(Callable[[np.ndarray, np.uint64, np.uint8, np.uint8], np.uint64], intrinsic(_between_at))
 first_one = cast(Callable[[np.uint64], np.uint64], intrinsic(_first_one))
 count_ones = cast(Callable[[np.uint64], np.uint64], intrinsic(_count_ones))

@@ -107,6 +107,7 @@ def _read_rest(text: np.ndarray, alphabet: Alphabet, page: Page, counts: np.ndar
     for base in range(0, len(text), 64):
         place = np.uint64(base + PAD)
         found = marked_at(page.bytes, place, NOT_ASCII) & marked_at(page.bytes, place, IN_LEAD)
+        found &= ALL_BITS >> np.uint64(max(base + 64 - len(text), 0))  # behind the text stands what was there before
         while found:
             i = base + signed(first_one(found))
             found &= found - ONE
@@ -144,7 +145,7 @@ def _kind_of(text: np.ndarray, end: int, point: int, alphabet: Alphabet, before:
         return before & INSIDE
     if point == CURLY_APOSTROPHE and before & IS_LETTER and end < len(text):
         after, _ = decode(text, end)
-        return INSIDE * (alphabet.flags[alphabet.classes[after]] & LETTER != 0)
+        return INSIDE if alphabet.flags[alphabet.classes[after]] & LETTER else 0
     return 0
 
 
@@ -211,7 +212,10 @@ def hash_part(page: Page, begin: int, end: int) -> np.uint64:
         return _blend(first & LOW_BYTES[few], second & LOW_BYTES[size - few], size)
     first, second, last = SEED, PRIME, place + size - SIXTEEN
     while place < last:
-        first, second = _take_in(first, eight_at(page.bytes, place)), _take_in(second, eight_at(page.bytes, place + EIGHT))
+        first, second = (
+            _take_in(first, eight_at(page.bytes, place)),
+            _take_in(second, eight_at(page.bytes, place + EIGHT)),
+        )
         place += SIXTEEN
     return _blend(first ^ eight_at(page.bytes, last), second ^ eight_at(page.bytes, last + EIGHT), size)
 
