@@ -1,4 +1,4 @@
-"""Instructions that numba has no words for, and a text takes fewest of: 64 bytes looked at in one, bits of a number.
+"""Instructions for kernels that numba has no words for: 64 bytes looked at in one, the bits of a number.
 
 What reads several bytes reads them even where they lie behind the end of the array: whoever calls has room there.
 """
@@ -16,38 +16,38 @@ EIGHT, SIXTY_FOUR = ir.IntType(64), ir.VectorType(ir.IntType(8), 64)
 NOTHING = ir.Constant(SIXTY_FOUR, [0] * 64)
 
 
-def _load(context: Any, builder: Any, signature: Any, arguments: Any, *, kind: ir.Type) -> Any:
+def _load(ctx: Any, builder: Any, signature: Any, arguments: Any, *, kind: ir.Type) -> Any:
     """What lies at a place in an array of bytes, aligned or not."""
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    array = ctx.make_array(signature.args[0])(ctx, builder, arguments[0])
     place = builder.gep(array.data, [arguments[1]])
     return builder.load(builder.bitcast(place, kind.as_pointer()), align=1)
 
 
-def _eight_at(typing: Any, array: Any, index: Any) -> Any:
+def _eight_at(ctx: Any, array: Any, index: Any) -> Any:
     """Eight bytes from a place on as one number, the first byte in its lowest bits."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _load(context, builder, signature, arguments, kind=EIGHT)
+    def generate(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _load(ctx, builder, signature, arguments, kind=EIGHT)
 
     return types.uint64(array, types.uint64), generate
 
 
-def _marked_at(typing: Any, array: Any, index: Any, wanted: Any) -> Any:
+def _marked_at(ctx: Any, array: Any, index: Any, wanted: Any) -> Any:
     """Which of 64 bytes from a place on have some of the wanted bits: a bit for each, that of the first the lowest."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = _load(context, builder, signature, arguments, kind=SIXTY_FOUR)
+    def generate(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _load(ctx, builder, signature, arguments, kind=SIXTY_FOUR)
         found = builder.icmp_unsigned("!=", builder.and_(loaded, _every(builder, arguments[2])), NOTHING)
         return builder.bitcast(found, EIGHT)
 
     return types.uint64(array, types.uint64, types.uint8), generate
 
 
-def _between_at(typing: Any, array: Any, index: Any, first: Any, number: Any) -> Any:
+def _between_at(ctx: Any, array: Any, index: Any, first: Any, number: Any) -> Any:
     """Which of 64 bytes from a place on are one of so many values from the first on, as `marked_at` says it."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = _load(context, builder, signature, arguments, kind=SIXTY_FOUR)
+    def generate(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _load(ctx, builder, signature, arguments, kind=SIXTY_FOUR)
         shifted = builder.sub(loaded, _every(builder, arguments[2]))
         return builder.bitcast(builder.icmp_unsigned("<", shifted, _every(builder, arguments[3])), EIGHT)
 
@@ -60,19 +60,19 @@ def _every(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64))
 
 
-def _first_one(typing: Any, number: Any) -> Any:
+def _first_one(ctx: Any, number: Any) -> Any:
     """The place of the lowest bit that is set in a number that is not 0."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), generate
 
 
-def _count_ones(typing: Any, number: Any) -> Any:
+def _count_ones(ctx: Any, number: Any) -> Any:
     """How many bits are set in a number."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate

@@ -14,7 +14,7 @@ from headrace.corpus.arrays import Arrays, cached_arrays
 from headrace.corpus.kernel import inner_kernel, lean_kernel
 from headrace.corpus.measure.bits import between_at, first_one, marked_at
 from headrace.corpus.measure.characters import FIRST_LEAD, decode, signed
-from headrace.corpus.texts import Bytes, Offsets, Texts, replace_rows
+from headrace.corpus.texts import Bytes, Texts, replace_rows
 
 Form = Literal["NFC", "NFKC", "none"]
 
@@ -105,7 +105,7 @@ def _find_suspect_characters(form: Form) -> Arrays:
 
 
 @lean_kernel
-def _find_suspects(data: Bytes, offsets: Offsets, suspects: npt.NDArray[np.bool_], flags: Bytes) -> None:
+def _find_suspects(data: np.ndarray, offsets: np.ndarray, suspects: np.ndarray, flags: np.ndarray) -> None:
     """Sets `flags`: which texts have a carriage return, and which a suspect character."""
     for row in range(len(offsets) - 1):
         text = data[offsets[row] : offsets[row + 1]]
@@ -116,7 +116,7 @@ def _find_suspects(data: Bytes, offsets: Offsets, suspects: npt.NDArray[np.bool_
 
 
 @inner_kernel
-def _has_suspect(text: Bytes, suspects: npt.NDArray[np.bool_]) -> bool:
+def _has_suspect(text: np.ndarray, suspects: np.ndarray) -> bool:
     base, found = 0, False
     while base + 64 <= len(text):
         place = np.uint64(base)
@@ -134,7 +134,7 @@ def _has_suspect(text: Bytes, suspects: npt.NDArray[np.bool_]) -> bool:
 
 
 @inner_kernel
-def space_size(data: Bytes, position: int, end: int) -> int:
+def space_size(data: np.ndarray, position: int, end: int) -> int:
     """Bytes of the white-space character (`str.isspace`) at `position`; 0 if it is none."""
     byte = data[position]
     if byte < 0x80:
@@ -156,7 +156,7 @@ def _is_wide_space(first: int, second: int, third: int) -> bool:
 
 
 @lean_kernel
-def _collapse_spaces(data: Bytes, offsets: Offsets, collapsed: Bytes, ends: Offsets) -> None:
+def _collapse_spaces(data: np.ndarray, offsets: np.ndarray, collapsed: np.ndarray, ends: np.ndarray) -> None:
     """Writes each text with runs of white space as one space and none at its ends; `ends` are the new offsets.
 
     `collapsed` has room for 64 bytes more than all texts have.
@@ -177,7 +177,9 @@ def _collapse_spaces(data: Bytes, offsets: Offsets, collapsed: Bytes, ends: Offs
 
 
 @inner_kernel
-def _copy_rest(text: Bytes, place: np.uint64, dropped: np.uint64, collapsed: Bytes, written: np.uint64) -> np.uint64:
+def _copy_rest(
+    text: np.ndarray, place: np.uint64, dropped: np.uint64, collapsed: np.ndarray, written: np.uint64
+) -> np.uint64:
     """Copies 64 bytes but for the dropped ones; returns what is written. More is copied, to be written over."""
     first, left = np.uint64(0), SIXTY_FOUR
     while dropped:
@@ -196,7 +198,7 @@ def _copy_rest(text: Bytes, place: np.uint64, dropped: np.uint64, collapsed: Byt
 
 
 @inner_kernel
-def _spaces_at(text: Bytes, place: np.uint64) -> np.uint64:
+def _spaces_at(text: np.ndarray, place: np.uint64) -> np.uint64:
     """Which of 64 bytes are white space of ASCII."""
     return (
         between_at(text, place, np.uint8(0x20), np.uint8(1))
@@ -206,7 +208,7 @@ def _spaces_at(text: Bytes, place: np.uint64) -> np.uint64:
 
 
 @inner_kernel
-def _has_wide_space(text: Bytes, place: np.uint64) -> bool:
+def _has_wide_space(text: np.ndarray, place: np.uint64) -> bool:
     """Whether other white space begins among 64 bytes, or something much like it."""
     leads = between_at(text, place, np.uint8(0xE1), np.uint8(3)) | between_at(text, place, np.uint8(0xC2), np.uint8(1))
     while leads:
@@ -218,7 +220,7 @@ def _has_wide_space(text: Bytes, place: np.uint64) -> bool:
 
 
 @inner_kernel
-def _copy_64(text: Bytes, place: np.uint64, collapsed: Bytes, written: np.uint64) -> None:
+def _copy_64(text: np.ndarray, place: np.uint64, collapsed: np.ndarray, written: np.uint64) -> None:
     for k in range(SIXTY_FOUR):
         byte = text[place + k]
         is_space = (np.uint8(byte - 0x09) < 5) | (np.uint8(byte - 0x1C) < 4)
@@ -227,7 +229,7 @@ def _copy_64(text: Bytes, place: np.uint64, collapsed: Bytes, written: np.uint64
 
 @inner_kernel
 def _collapse_some(
-    text: Bytes, begin: int, collapsed: Bytes, written: np.uint64, after_space: np.uint64
+    text: np.ndarray, begin: int, collapsed: np.ndarray, written: np.uint64, after_space: np.uint64
 ) -> tuple[int, np.uint64, np.uint64]:
     """Takes about 64 bytes one by one: returns where to go on, what is written, and whether white space was last.
 
