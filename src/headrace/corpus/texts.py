@@ -67,3 +67,18 @@ class Texts:
     def sizes(self) -> Offsets:
         """(N,) bytes of each text."""
         return np.diff(self.offsets)
+
+
+def replace_rows(texts: Texts, rows: dict[int, str]) -> Texts:
+    """The batch with some texts replaced, in ascending order of rows; the same batch if there are none."""
+    if not rows:
+        return texts
+    pieces: list[bytes] = []
+    sizes = texts.sizes.copy()
+    done = 0
+    for row, text in rows.items():
+        pieces += [texts.data[texts.offsets[done] : texts.offsets[row]].tobytes(), text.encode()]
+        sizes[row] = len(pieces[-1])
+        done = row + 1
+    pieces.append(texts.data[texts.offsets[done] : texts.offsets[-1]].tobytes())
+    return Texts(np.frombuffer(b"".join(pieces), np.uint8), np.concatenate(([0], np.cumsum(sizes))))

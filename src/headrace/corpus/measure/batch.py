@@ -18,7 +18,7 @@ from headrace.corpus.read import Batch
 from headrace.corpus.redact.config import RedactConfig
 from headrace.corpus.rewrite.config import RewriteConfig, Script
 from headrace.corpus.tables import table_of
-from headrace.corpus.texts import Texts
+from headrace.corpus.texts import Texts, replace_rows
 
 Columns = dict[str, pa.Array]
 
@@ -98,7 +98,6 @@ def _rewrite(texts: Texts, config: RewriteConfig) -> Texts:
 
 
 def _fold_script(texts: Texts, languages: Sequence[str], script: Script) -> Texts:
-    from headrace.corpus.rewrite.repair import replace_rows
     from headrace.corpus.rewrite.script import fold_text
 
     chinese = (row for row, language in enumerate(languages) if language == CHINESE)

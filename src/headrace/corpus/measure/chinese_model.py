@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from headrace.corpus.arrays import Arrays, cached_arrays
 
-FORMAT = 1
+FORMAT = 2
 """Goes into the name of the cache: raise it when an array changes its meaning."""
 
 CODE, JOINS = 0x3FFF, 0x4000
@@ -38,7 +38,7 @@ FIRST_HAN, LAST_HAN = 0x4E00, 0x9FD5
 EMISSION_DIGITS = 6
 """As many as jieba-rs has."""
 
-SLOTS_BITS = 20
+SLOTS_BITS = 21
 WEIGHT, MORE, KEY_SHIFT = 0x7FFF, 0x8000, 16
 """What is known of a prefix: number of the weight it has as a word (0: it is none), whether longer words begin with
 it, and above these its key: the prefix without its last character, and that character's number."""

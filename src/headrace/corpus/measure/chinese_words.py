@@ -38,31 +38,44 @@ from headrace.corpus.measure.chinese_model import (
 NUM_SLOTS = 1 << SLOTS_BITS
 MASK, HASH_SHIFT, FACTOR = np.uint64(NUM_SLOTS - 1), np.uint64(64 - SLOTS_BITS), np.uint64(MULTIPLIER)
 ABOVE_KEY, ABOVE_CODE, ONE, NOTHING = np.uint64(KEY_SHIFT), np.uint64(CODE_BITS), np.uint64(1), np.uint64(0)
-IS_MORE, WEIGHT_MASK = np.uint64(MORE), np.uint64(WEIGHT)
+IS_MORE, WEIGHT_MASK, MORE_SHIFT = np.uint64(MORE), np.uint64(WEIGHT), np.uint64(MORE.bit_length() - 1)
+TWO, THREE, FOUR = np.uint64(2), np.uint64(3), np.uint64(4)
+SHORT = 4
+"""Words of up to so many characters are looked up for a whole text at once; longer ones are rare."""
+LONGEST_TAKEN = np.array([1, 2, 3, 3, 4, 4, 4, 4], np.int32)
+""""Bits, whether 2, 3, 4 characters were better than fewer -> the most that were."""
 CARRIAGE_RETURN, LINE_FEED, DOT, UNDERSCORE, HYPHEN, PERCENT = map(ord, "\r\n._-%")
 
 
 class Segmenter(NamedTuple):
-    """The model, and arrays for one block: a run of characters in which words are sought. They are used again for the
-    next."""
+    """The model, and arrays for the characters of one text, which are used again for the next."""
 
     model: ChineseModel
     points: npt.NDArray[np.int32]
+    """Code points; of characters that no other joins the complement, which is negative."""
     codes: npt.NDArray[np.uint16]
-    """The characters' numbers in the dictionary."""
+    """The characters' numbers in the dictionary; 0 for what it does not know."""
+    places: npt.NDArray[np.int32]
+    slots: npt.NDArray[np.uint32]
+    """Where prefixes begin that a longer word may have, and the slots of these."""
+    routes: npt.NDArray[np.float64]
+    """(N, SHORT) log-probability of the words of 1 to SHORT characters that begin at each."""
     sums: npt.NDArray[np.float64]
-    """Highest log-probability of what begins at each character, and 0 at the end."""
+    """Highest log-probability of what begins at each character up to the next that none joins, where it is 0."""
     steps: npt.NDArray[np.int32]
     """Characters of the word that begins at a character; what it says of others is never asked."""
 
 
 def make_segmenter(capacity: int) -> Segmenter:
-    """For blocks of at most so many characters. Memory that is not written to is never taken from the system."""
+    """For texts of at most so many characters. Memory that is not written to is never taken from the system."""
     return Segmenter(
         load_chinese_model(),
         np.empty(capacity, np.int32),
-        np.empty(capacity, np.uint16),
-        np.empty(capacity + 1, np.float64),
+        np.empty(capacity + SHORT, np.uint16),
+        np.empty(capacity + 1, np.int32),
+        np.empty(capacity + 1, np.uint32),
+        np.empty((capacity, SHORT), np.float64),
+        np.zeros(capacity + SHORT, np.float64),
         np.empty(capacity, np.int32),
     )
 
@@ -91,50 +104,75 @@ def cut_texts(
 @lean_kernel
 def cut_text(text: np.ndarray, segmenter: Segmenter, lengths: np.ndarray, n: int) -> int:
     """Writes the lengths of the words of a text from position n on; returns the position after the last."""
+    size, points, steps = read_characters(text, segmenter), segmenter.points, segmenter.steps
+    find_words(size, segmenter)
+    find_route(size, segmenter)
     i = signed(0)
-    while i < len(text):
-        i, size, point = read_block(text, i, segmenter)
-        cut_block(size, segmenter)
-        begin = 0
-        while begin < size:
-            lengths[n] = segmenter.steps[begin]
-            begin += segmenter.steps[begin]
+    while i < size:
+        begin = i
+        while i < size and points[i] >= 0 and steps[i] == 1:
+            i += 1
+        if i - begin > 1:
+            cut_run(begin, i, segmenter)
+        while begin < i:
+            lengths[n] = steps[begin]
+            begin += steps[begin]
             n += 1
-        if point >= 0:
-            is_pair = point == CARRIAGE_RETURN and i < len(text) and text[i] == LINE_FEED
-            lengths[n] = 1 + is_pair
-            i += is_pair
+        if i < size:
+            step = steps[i]
+            if points[i] < 0:
+                step = 1 + (points[i] == ~CARRIAGE_RETURN and i + 1 < size and points[i + 1] == ~LINE_FEED)
+            lengths[n] = step
+            i += step
             n += 1
     return n
 
 
 @lean_kernel
-def read_block(text: np.ndarray, i: int, segmenter: Segmenter) -> tuple[int, int, int]:
-    """Reads characters up to the first that joins no block: where to go on, how many before it, and it (-1: none)."""
-    characters, size = segmenter.model.characters, 0
+def read_characters(text: np.ndarray, segmenter: Segmenter) -> int:
+    """Reads the characters of a text; returns how many there are."""
+    characters, i, size = segmenter.model.characters, signed(0), signed(0)
     while i < len(text):
         point, width = decode(text, i)
         kind = signed(characters[point]) if point < CHARACTERS else 0
+        joins = kind // JOINS
+        segmenter.points[size] = point ^ (joins - 1)
+        segmenter.codes[size] = kind & CODE & -joins
         i += width
-        if not kind & JOINS:
-            return i, size, point
-        segmenter.points[size], segmenter.codes[size] = point, kind & CODE
         size += 1
-    return i, size, -1
+    segmenter.codes[size : size + SHORT] = 0
+    return size
 
 
 @lean_kernel
-def cut_block(size: int, segmenter: Segmenter) -> None:
-    """Fills `steps`; single characters in a row are joined to words by the Markov model."""
-    find_route(size, segmenter)
-    begin = i = signed(0)
-    while i < size:
-        step = segmenter.steps[i]
-        if step > 1:
-            cut_run(begin, i, segmenter)
-            begin = i + step
-        i += step
-    cut_run(begin, size, segmenter)
+def find_words(size: int, segmenter: Segmenter) -> None:
+    """Fills `routes`, and `steps`: 0 where longer words may begin than stand there.
+
+    One length after the other, each for all characters, so that the processor waits for many look-ups at once, and no
+    branch depends on whether a word goes on.
+    """
+    codes, places, slots = segmenter.codes, segmenter.places, segmenter.slots
+    prefixes, weights, routes = segmenter.model.prefixes, segmenter.model.weights, segmenter.routes
+    left = np.uint64(0)
+    for i in range(np.uint64(size)):
+        slot = np.uint64(NUM_SLOTS + signed(codes[i]))
+        known = prefixes[slot]
+        routes[i, 0] = weights[known & WEIGHT_MASK]
+        routes[i, 1] = routes[i, 2] = routes[i, 3] = -np.inf
+        segmenter.steps[i] = 1
+        places[left], slots[left] = i, slot
+        left += known >> MORE_SHIFT & ONE & np.uint64(codes[i + ONE] != 0)
+    for length in range(2, SHORT + 1):
+        number, left, last = left, np.uint64(0), np.uint64(length - 1)
+        for k in range(number):
+            i = np.uint64(places[k])  # type: ignore[assignment]  # see `signed`
+            slot = find_prefix(prefixes, np.uint64(slots[k]), codes[i + last])
+            known = prefixes[slot]
+            routes[i, last] = weights[known & WEIGHT_MASK]
+            places[left], slots[left] = i, slot
+            left += known >> MORE_SHIFT & ONE & np.uint64(codes[i + last + ONE] != 0)
+    for k in range(left):
+        segmenter.steps[np.uint64(places[k])] = 0
 
 
 @lean_kernel
@@ -150,27 +188,42 @@ def find_prefix(prefixes: np.ndarray, place: np.uint64, code: int) -> np.uint64:
 @lean_kernel
 def find_route(size: int, segmenter: Segmenter) -> None:
     """Fills `sums` and `steps`; of ways that are equally probable, that with the longer first word is taken."""
-    codes, sums, steps = segmenter.codes, segmenter.sums, segmenter.steps
-    prefixes, weights = segmenter.model.prefixes, segmenter.model.weights
-    sums[size] = 0.0
-    for i in range(size - 1, -1, -1):
-        place = np.uint64(NUM_SLOTS + signed(codes[i]))
+    routes, sums, steps, unknown = segmenter.routes, segmenter.sums, segmenter.steps, segmenter.model.weights[UNKNOWN]
+    sums[size : size + SHORT] = 0.0
+    for j in range(np.uint64(size)):
+        i = np.uint64(size - 1) - j
+        one, two = routes[i, 0] + sums[i + ONE], routes[i, 1] + sums[i + TWO]
+        three, four = routes[i, 2] + sums[i + THREE], routes[i, 3] + sums[i + FOUR]
+        best_of_two = max(one, two)
+        best_of_three = max(best_of_two, three)
+        best = max(best_of_three, four)
+        taken = signed(two >= one) | signed(three >= best_of_two) << 1 | signed(four >= best_of_three) << 2
+        if steps[i] == 0:
+            best, steps[i] = try_longer(signed(i), (best, LONGEST_TAKEN[taken]), segmenter)
+        else:
+            steps[i] = LONGEST_TAKEN[taken]
+        if best == -np.inf:
+            best, steps[i] = (unknown + sums[i + ONE] if segmenter.points[i] >= 0 else 0.0), 1
+        sums[i] = best
+
+
+@lean_kernel
+def try_longer(i: int, short: tuple[float, int], segmenter: Segmenter) -> tuple[float, int]:
+    """The best way on from a character, and its first word's length, given that with one of up to SHORT characters."""
+    best, step = short
+    codes, prefixes = segmenter.codes, segmenter.model.prefixes
+    place, j = np.uint64(NUM_SLOTS + signed(codes[i])), i + 1
+    while codes[j] != 0:
+        place = find_prefix(prefixes, place, codes[j])
         known = prefixes[place]
-        best, step, j = -np.inf, 1, i + 1
-        while True:
-            value = weights[known & WEIGHT_MASK] + sums[j]
+        j += 1
+        if j - i > SHORT:
+            value = segmenter.model.weights[known & WEIGHT_MASK] + segmenter.sums[j]
             if value >= best:
                 best, step = value, j - i
-            if j == size or known & IS_MORE == NOTHING:
-                break
-            place = find_prefix(prefixes, place, codes[j])
-            known = prefixes[place]
-            if known == NOTHING:
-                break
-            j += 1
-        if best == -np.inf:
-            best, step = weights[UNKNOWN] + sums[i + 1], 1
-        sums[i], steps[i] = best, step
+        if known & IS_MORE == NOTHING:
+            break
+    return best, step
 
 
 @lean_kernel
@@ -186,9 +239,9 @@ def is_word(begin: int, end: int, prefixes: np.ndarray, codes: np.ndarray) -> bo
 
 @lean_kernel
 def cut_run(begin: int, end: int, segmenter: Segmenter) -> None:
-    """Finds the words of characters that the route takes one by one: themselves, if together they are a word."""
+    """Finds the words of several characters that the route takes one by one: one, if together they are a word."""
     points = segmenter.points
-    if end - begin < 2 or is_word(begin, end, segmenter.model.prefixes, segmenter.codes):
+    if is_word(begin, end, segmenter.model.prefixes, segmenter.codes):
         return
     while begin < end:
         is_han, i = FIRST_HAN <= points[begin] <= LAST_HAN, begin + 1
@@ -242,23 +295,38 @@ def cut_han(begin: int, end: int, segmenter: Segmenter) -> None:
 @lean_kernel
 def find_states(begin: int, end: int, segmenter: Segmenter) -> int:
     """Writes the origin of each state, a bit each, to `steps`; returns the last state."""
-    points, change, emission = segmenter.points, segmenter.model.changes, segmenter.model.emissions
+    points, emission = segmenter.points, segmenter.model.emissions
+    (e_b, s_b, b_e, m_e, b_m, m_m, e_s, s_s), (b, e, m, s) = changes_of(segmenter.model.changes)
     row = emission[points[begin] - FIRST_HAN]
-    b, e = change[START, BEGIN] + row[BEGIN], change[START, END] + row[END]
-    m, s = change[START, MIDDLE] + row[MIDDLE], change[START, SINGLE] + row[SINGLE]
+    b, e, m, s = b + row[BEGIN], e + row[END], m + row[MIDDLE], s + row[SINGLE]
     for i in range(begin + 1, end):
         row = emission[points[i] - FIRST_HAN]
-        to_b, b_bit = later(e + change[END, BEGIN] + row[BEGIN], s + change[SINGLE, BEGIN] + row[BEGIN])
-        to_e, e_bit = later(b + change[BEGIN, END] + row[END], m + change[MIDDLE, END] + row[END])
-        to_m, m_bit = later(b + change[BEGIN, MIDDLE] + row[MIDDLE], m + change[MIDDLE, MIDDLE] + row[MIDDLE])
-        to_s, s_bit = later(e + change[END, SINGLE] + row[SINGLE], s + change[SINGLE, SINGLE] + row[SINGLE])
+        to_b, b_bit = later(e + e_b + row[BEGIN], s + s_b + row[BEGIN])
+        to_e, e_bit = later(b + b_e + row[END], m + m_e + row[END])
+        to_m, m_bit = later(b + b_m + row[MIDDLE], m + m_m + row[MIDDLE])
+        to_s, s_bit = later(e + e_s + row[SINGLE], s + s_s + row[SINGLE])
         segmenter.steps[i] = b_bit << BEGIN | e_bit << END | m_bit << MIDDLE | s_bit << SINGLE
         b, e, m, s = to_b, to_e, to_m, to_s
     return END if e > s else SINGLE
 
 
 @lean_kernel
+def changes_of(change: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The changes that are possible, read once, and those from the start."""
+    start = change[START]
+    return (
+        change[END, BEGIN],
+        change[SINGLE, BEGIN],
+        change[BEGIN, END],
+        change[MIDDLE, END],
+        change[BEGIN, MIDDLE],
+        change[MIDDLE, MIDDLE],
+        change[END, SINGLE],
+        change[SINGLE, SINGLE],
+    ), (start[BEGIN], start[END], start[MIDDLE], start[SINGLE])
+
+
+@lean_kernel
 def later(first: float, second: float) -> tuple[float, int]:
     """The larger value, and whether it is the second: of equal ones jieba takes the state that is later in its list."""
-    is_second = signed(first <= second)
-    return (second if is_second else first), is_second
+    return (first if first > second else second), signed(first <= second)

@@ -20,7 +20,7 @@ from headrace.corpus.measure.line_scores import (
 )
 from headrace.corpus.measure.lines import read_lines
 from headrace.corpus.measure.ngrams import NUM_NGRAM_COUNTS, count_character_ngrams, count_ngrams
-from headrace.corpus.measure.page import read_page
+from headrace.corpus.measure.page import ONE, read_page
 from headrace.corpus.measure.segment import HAS_ALPHA, IS_SYMBOL, split_chunks, split_given, split_unicode
 from headrace.corpus.measure.stop_words import IS_FUNCTION_WORD, IS_STOP_WORD, NUMBER, Lexicon, look_up
 from headrace.corpus.measure.tools import LONGEST_TOLD_APART, Tools
@@ -115,17 +115,21 @@ def _split(text: np.ndarray, way: int, lengths: np.ndarray, tools: Tools) -> int
 @inner_kernel
 def _count_words(tools: Tools, num_words: int, language: int, lexicon: Lexicon, counts: np.ndarray) -> None:
     words, of_length, found = tools.words, tools.tally, 0
+    entries = lexicon.entries[language]
     of_length[:] = 0
     plain = characters = longest = alphabetic = functional = 0
-    for n in range(num_words):
-        flags, length = words.flags[n], words.sums[n + 1] - words.sums[n]
+    for n in range(np.uint64(num_words)):  # plain sums, which the processor does many of at once
+        flags, length = words.flags[n], words.sums[n + ONE] - words.sums[n]
         is_plain = flags & IS_SYMBOL == 0
         plain += is_plain
         characters += length * is_plain
         longest = max(longest, length * is_plain)
         alphabetic += flags & HAS_ALPHA != 0
-        of_length[min(length, LONGEST_TOLD_APART)] += is_plain
-        value = look_up(words.hashes[n], language, lexicon)
+    for n in range(np.uint64(num_words)):
+        of_length[np.uint64(min(words.sums[n + ONE] - words.sums[n], LONGEST_TOLD_APART))] += (
+            words.flags[n] & IS_SYMBOL == 0
+        )
+        value = look_up(words.hashes[n], entries)
         functional += value & IS_FUNCTION_WORD != 0
         found |= (value & IS_STOP_WORD != 0) << (value & NUMBER)
     counts[NUM_WORDS], counts[PLAIN_WORDS], counts[PLAIN_CHARACTERS] = num_words, plain, characters

@@ -26,6 +26,9 @@ from headrace.corpus.texts import Texts
 
 C4, C4_ANY_END, REFINEDWEB = range(3)
 
+BYTES_A_CUT = 16
+"""There is room for one in so many bytes; if there are more, all are sought anew. What is not written costs nothing."""
+
 
 def c4_cuts(texts: Texts, *, terminal_punctuation: bool) -> Cuts:
     """What C4 cuts out: citations, and lines without 3 words, without terminal punctuation (if asked), with
@@ -43,7 +46,7 @@ def refinedweb_cuts(texts: Texts) -> Cuts:
 
 def _cuts(texts: Texts, kind: int) -> Cuts:
     tools = make_tools(int(texts.sizes.max(initial=0)), no_chunks())
-    found = np.empty((1024, 3), np.int64)
+    found = np.empty((1024 + len(texts.data) // BYTES_A_CUT, 3), np.int64)
     while (number := _find_cuts(texts.data, texts.offsets, tools, kind, found)) > len(found):
         found = np.empty((number, 3), np.int64)
     return Cuts(*np.ascontiguousarray(found[:number].T))

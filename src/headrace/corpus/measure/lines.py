@@ -6,13 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.kernel import inner_kernel
+from headrace.corpus.measure.bits import first_one, marked_at
 from headrace.corpus.measure.characters import CONTINUES, DECIMAL, IS_BREAK, NUM_LANES, Alphabet, decode, signed
-from headrace.corpus.measure.page import EVENT, PAD, Page, hash_part, strip_part, sum_part
+from headrace.corpus.measure.page import EVENT, ONE, PAD, Page, hash_part, strip_part, sum_part
 
 LOREM_IPSUM, JAVASCRIPT, POLICY, CURLY, BRACKET, CART = (1 << bit for bit in range(6))
 """What a line may hold that rules ask for."""
 
-EVENTS = np.uint64(EVENT * 0x0101010101010101)
+IS_EVENT, ENDS_LINE = np.uint8(EVENT), np.uint8(IS_BREAK)
 NEWLINE, RETURN, DOT, OPEN_BRACKET, OPEN_CURLY, CLOSE_BRACKET = map(ord, "\n\r.[{]")
 
 
@@ -79,11 +80,12 @@ def read_lines(text: np.ndarray, page: Page, lines: Lines, counts: np.ndarray) -
     """
     begin, n, is_plain, events = 0, 0, True, 0
     dots, last_dot = 0, -2
-    for word in range(1, (len(text) + PAD) // 8 + 1):
-        if page.wide_marks[word] & EVENTS == np.uint64(0):
-            continue
-        for i in range(max(8 * word - PAD, begin), min(8 * word + 8 - PAD, len(text))):
-            if not page.marks[i + PAD] & EVENT or i < begin:
+    for base in range(0, len(text), 64):
+        found = marked_at(page.marks, np.uint64(base + PAD), IS_EVENT)
+        while found:
+            i = base + signed(first_one(found))
+            found &= found - ONE
+            if i < begin or i >= len(text):
                 continue
             if page.kinds[i + PAD] & IS_BREAK:
                 after = _after_break(text, page, i)

@@ -43,6 +43,8 @@ class Scratch(NamedTuple):
     tally: npt.NDArray[np.int32]
     """Zeros, for as many slots as all tables for character n-grams together may have."""
     others: npt.NDArray[np.int32]
+    marks: npt.NDArray[np.uint8]
+    """How often each of many slots was met, see `_keep_met_again`."""
 
 
 def empty_scratch(capacity: int) -> Scratch:
@@ -59,6 +61,7 @@ def empty_scratch(capacity: int) -> Scratch:
         np.empty(examined, np.uint32),
         np.zeros(4 * examined, np.int32),
         np.empty(capacity + 1, np.int32),
+        np.empty(8 * table, np.uint8),
     )
 
 
@@ -115,9 +118,9 @@ def _all_pairs(words: Words, num_words: int, scratch: Scratch) -> int:
     for i in range(np.uint64(number)):
         value = (words.hashes[i] * PRIME) ^ words.hashes[i + ONE]
         scratch.hashes[i] = value ^ value >> SHIFT
-        scratch.positions[i] = i
-    _count_each(scratch, number)
-    return number
+    kept = _keep_met_again(scratch, number)
+    _count_each(scratch, kept)
+    return kept
 
 
 @inner_kernel
@@ -212,10 +215,30 @@ def count_character_ngrams(points: np.ndarray, n: int, scratch: Scratch) -> tupl
     if number <= 0:
         return 0, 0, 0
     _hash_windows(points, n, scratch.hashes)
-    left, later, first_slot = number, 0, 0
+    left, later, first_slot = _keep_met_again(scratch, number), 0, 0
     while left:
         left, later, first_slot = _place(scratch, left, later, first_slot)
     return number, later, _frequent(scratch, later, number)
+
+
+@inner_kernel
+def _keep_met_again(scratch: Scratch, number: int) -> int:
+    """Leaves, of so many hashes, those whose slot others fall into too: all that are repeated, and few others.
+
+    What is met once, most of any text, is thus told by a byte in a small table. Writes to `positions` where they were;
+    returns how many are left.
+    """
+    hashes, marks = scratch.hashes, scratch.marks[: 4 * table_size(number)]
+    marks[:] = 0
+    mask, kept = np.uint64(len(marks) - 1), np.uint64(0)
+    for i in range(np.uint64(number)):  # 0, 1, 3, 7 ... 255: met never, once, twice or more
+        slot = hashes[i] & mask
+        marks[slot] = marks[slot] << ONE | ONE
+    for i in range(np.uint64(number)):
+        key = hashes[i]
+        hashes[kept], scratch.positions[kept] = key, i
+        kept += np.uint64(marks[key & mask] >> ONE) & ONE
+    return signed(kept)
 
 
 @inner_kernel

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Literal
 
@@ -10,13 +10,21 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from headrace.corpus.code_points import code_point_at, size_of
-from headrace.corpus.kernel import kernel
-from headrace.corpus.texts import Bytes, Offsets, Texts
+from headrace.corpus.arrays import Arrays, cached_arrays
+from headrace.corpus.kernel import inner_kernel, lean_kernel
+from headrace.corpus.measure.bits import between_at, first_one, marked_at
+from headrace.corpus.measure.characters import FIRST_LEAD, decode, signed
+from headrace.corpus.texts import Bytes, Texts, replace_rows
 
 Form = Literal["NFC", "NFKC", "none"]
 
+FORMAT = 1
+"""Goes into the name of the cache: raise it when the table changes its meaning."""
+
 CARRIAGE_RETURN, SUSPECT = 1, 2
+RETURN = ord("\r")
+NOT_ASCII, IN_LEAD = np.uint8(0x80), np.uint8(0x40)
+ONE, SIXTY_FOUR, LONGEST_SPACE = np.uint64(1), np.uint64(64), 3
 
 FIRST_SUSPECT = 0x300
 """Below it every character is in its NFC form and combines with nothing."""
@@ -33,8 +41,8 @@ def normalize_texts(texts: Texts, form: Form) -> Texts:
     _find_suspects(texts.data, texts.offsets, _suspects(form), flags)
     if not flags.any():
         return texts
-    strings = [normalize_text(text, form) if flag else text for text, flag in zip(texts, flags, strict=True)]
-    return Texts.from_strings(strings)
+    normal = {row: normalize_text(texts[row], form) for row in np.flatnonzero(flags).tolist()}
+    return replace_rows(texts, {row: text for row, text in normal.items() if text != texts[row]})
 
 
 def normalize_text(text: str, form: Form) -> str:
@@ -50,7 +58,7 @@ def hash_contents(texts: Texts, form: Form) -> list[str]:
     """Per text, what equal documents share: 128-bit xxHash3 of the NFC text, every run of white space one space."""
     if form == "none":
         texts = normalize_texts(texts, "NFC")
-    collapsed = np.empty(int(texts.sizes.sum()), np.uint8)
+    collapsed = np.empty(int(texts.sizes.sum()) + 64, np.uint8)
     ends = np.empty(len(texts) + 1, np.int64)
     _collapse_spaces(texts.data, texts.offsets, collapsed, ends)
     return _hash_slices(collapsed, ends.tolist())
@@ -75,6 +83,12 @@ def _hash_slices(data: Bytes, bounds: Sequence[int]) -> list[str]:
 @cache
 def _suspects(form: Form) -> npt.NDArray[np.bool_]:
     """Per code point, whether a text that holds it may not be in the form: it changes, or combines with another."""
+    name = f"suspects-{FORMAT}-{form}-{unicodedata.unidata_version}"
+    return cached_arrays(name, ("suspects",), partial(_find_suspect_characters, form))["suspects"]
+
+
+def _find_suspect_characters(form: Form) -> Arrays:
+    """Takes 0.4 s."""
     suspects = np.zeros(0x110000, np.bool_)
     for code in range(FIRST_SUSPECT, LAST_SUSPECT + 1):
         character = chr(code)
@@ -87,28 +101,40 @@ def _suspects(form: Form) -> npt.NDArray[np.bool_]:
     if form == "NFKC":
         for code in range(0x80, LAST_SUSPECT + 1):
             suspects[code] |= not unicodedata.is_normalized("NFKC", chr(code))
-    return suspects
+    return {"suspects": suspects}
 
 
-@kernel
-def _find_suspects(data: Bytes, offsets: Offsets, suspects: npt.NDArray[np.bool_], flags: Bytes) -> None:
+@lean_kernel
+def _find_suspects(data: np.ndarray, offsets: np.ndarray, suspects: np.ndarray, flags: np.ndarray) -> None:
     """Sets `flags`: which texts have a carriage return, and which a suspect character."""
     for row in range(len(offsets) - 1):
-        flag, position, end = 0, offsets[row], offsets[row + 1]
-        while position < end:
-            byte = data[position]
-            if byte < 0x80:
-                flag |= CARRIAGE_RETURN if byte == 0x0D else 0
-                position += 1
-                continue
-            size = size_of(byte)
-            flag |= SUSPECT if suspects[code_point_at(data, position, size)] else 0
-            position += size
-        flags[row] = flag
+        text = data[offsets[row] : offsets[row + 1]]
+        has_return = False
+        for byte in text:
+            has_return |= byte == RETURN
+        flags[row] = CARRIAGE_RETURN * has_return | SUSPECT * _has_suspect(text, suspects)
 
 
-@kernel
-def space_size(data: Bytes, position: np.int64, end: np.int64) -> int:
+@inner_kernel
+def _has_suspect(text: np.ndarray, suspects: np.ndarray) -> bool:
+    base, found = 0, False
+    while base + 64 <= len(text):
+        place = np.uint64(base)
+        leads = marked_at(text, place, NOT_ASCII) & marked_at(text, place, IN_LEAD)
+        while leads:
+            point, _ = decode(text, base + signed(first_one(leads)))
+            found |= suspects[point]
+            leads &= leads - ONE
+        base += 64
+    for i in range(base, len(text)):
+        if text[i] >= FIRST_LEAD:
+            point, _ = decode(text, i)
+            found |= suspects[point]
+    return found
+
+
+@inner_kernel
+def space_size(data: np.ndarray, position: int, end: int) -> int:
     """Bytes of the white-space character (`str.isspace`) at `position`; 0 if it is none."""
     byte = data[position]
     if byte < 0x80:
@@ -120,7 +146,7 @@ def space_size(data: Bytes, position: np.int64, end: np.int64) -> int:
     return 0
 
 
-@kernel
+@inner_kernel
 def _is_wide_space(first: int, second: int, third: int) -> bool:
     if first == 0xE2 and second == 0x80:
         return third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF
@@ -129,28 +155,97 @@ def _is_wide_space(first: int, second: int, third: int) -> bool:
     return third == 0x80 and ((first == 0xE3 and second == 0x80) or (first == 0xE1 and second == 0x9A))
 
 
-@kernel
-def _collapse_spaces(data: Bytes, offsets: Offsets, collapsed: Bytes, ends: Offsets) -> None:
+@lean_kernel
+def _collapse_spaces(data: np.ndarray, offsets: np.ndarray, collapsed: np.ndarray, ends: np.ndarray) -> None:
     """Writes each text with runs of white space as one space and none at its ends; `ends` are the new offsets.
 
-    Nearly without branches, because which byte is a space is what a processor cannot foresee: 1 GB/s instead of 0.4.
+    `collapsed` has room for 64 bytes more than all texts have.
     """
     written = np.uint64(0)
     ends[0] = 0
     for row in range(len(offsets) - 1):
-        begin, position, end = written, np.uint64(offsets[row]), np.uint64(offsets[row + 1])
-        after_space = True
-        while position < end:
-            byte = data[position]
-            size = np.uint64(1)
-            is_space = (byte == 0x20) | ((byte >= 0x09) & (byte <= 0x0D)) | ((byte >= 0x1C) & (byte <= 0x1F))
-            if byte >= 0xC2 and byte <= 0xE3:
-                wide = space_size(data, np.int64(position), np.int64(end))
-                is_space = wide > 0
-                size = np.uint64(max(wide, 1))
-            collapsed[written] = 0x20 if is_space else byte
-            written += np.uint64(not (is_space & after_space))
-            after_space = is_space
-            position += size
-        written -= np.uint64(after_space & (written > begin))
+        text, begin, i, after_space = data[offsets[row] : offsets[row + 1]], written, 0, ONE
+        while i < len(text):
+            if i + 128 <= len(text) and not _has_wide_space(text, np.uint64(i)):
+                spaces = _spaces_at(text, np.uint64(i))
+                written = _copy_rest(text, np.uint64(i), spaces & (spaces << ONE | after_space), collapsed, written)
+                i, after_space = i + 64, spaces >> np.uint64(63)
+            else:
+                i, written, after_space = _collapse_some(text, i, collapsed, written, after_space)
+        written -= after_space & np.uint64(written > begin)
         ends[row + 1] = written
+
+
+@inner_kernel
+def _copy_rest(
+    text: np.ndarray, place: np.uint64, dropped: np.uint64, collapsed: np.ndarray, written: np.uint64
+) -> np.uint64:
+    """Copies 64 bytes but for the dropped ones; returns what is written. More is copied, to be written over."""
+    first, left = np.uint64(0), SIXTY_FOUR
+    while dropped:
+        before = first_one(dropped)
+        _copy_64(text, place + first, collapsed, written)
+        written += before
+        kept = ~(dropped >> before)
+        if not kept:
+            return written
+        gone = before + first_one(kept)
+        if gone >= left:
+            return written
+        first, left, dropped = first + gone, left - gone, dropped >> gone
+    _copy_64(text, place + first, collapsed, written)
+    return written + left
+
+
+@inner_kernel
+def _spaces_at(text: np.ndarray, place: np.uint64) -> np.uint64:
+    """Which of 64 bytes are white space of ASCII."""
+    return (
+        between_at(text, place, np.uint8(0x20), np.uint8(1))
+        | between_at(text, place, np.uint8(0x09), np.uint8(5))
+        | between_at(text, place, np.uint8(0x1C), np.uint8(4))
+    )
+
+
+@inner_kernel
+def _has_wide_space(text: np.ndarray, place: np.uint64) -> bool:
+    """Whether other white space begins among 64 bytes, or something much like it."""
+    leads = between_at(text, place, np.uint8(0xE1), np.uint8(3)) | between_at(text, place, np.uint8(0xC2), np.uint8(1))
+    while leads:
+        position = signed(place + first_one(leads))
+        if space_size(text, position, position + LONGEST_SPACE):
+            return True
+        leads &= leads - ONE
+    return False
+
+
+@inner_kernel
+def _copy_64(text: np.ndarray, place: np.uint64, collapsed: np.ndarray, written: np.uint64) -> None:
+    for k in range(SIXTY_FOUR):
+        byte = text[place + k]
+        is_space = (np.uint8(byte - 0x09) < 5) | (np.uint8(byte - 0x1C) < 4)
+        collapsed[written + k] = np.uint8(0x20) if is_space else byte
+
+
+@inner_kernel
+def _collapse_some(
+    text: np.ndarray, begin: int, collapsed: np.ndarray, written: np.uint64, after_space: np.uint64
+) -> tuple[int, np.uint64, np.uint64]:
+    """Takes about 64 bytes one by one: returns where to go on, what is written, and whether white space was last.
+
+    Nearly without branches, because which byte is a space is what a processor cannot foresee.
+    """
+    position, end = np.uint64(begin), np.uint64(min(begin + 64, len(text)))
+    while position < end:
+        byte = text[position]
+        size = ONE
+        is_space = (byte == 0x20) | ((byte >= 0x09) & (byte <= 0x0D)) | ((byte >= 0x1C) & (byte <= 0x1F))
+        if byte >= 0xC2 and byte <= 0xE3:
+            wide = space_size(text, signed(position), len(text))
+            is_space = wide > 0
+            size = np.uint64(max(wide, 1))
+        collapsed[written] = 0x20 if is_space else byte
+        written += ONE - (np.uint64(is_space) & after_space)
+        after_space = np.uint64(is_space)
+        position += size
+    return signed(position), written, after_space

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.kernel import inner_kernel
+from headrace.corpus.measure.bits import count_ones, eight_at, first_one, marked_at
 from headrace.corpus.measure.characters import (
     BREAK,
     CONTINUES,
@@ -36,6 +37,8 @@ WORD_BEGINS, WORD_ENDED, CHUNK_BEGINS, EVENT = (1 << bit for bit in range(4))
 EVENT: a line may end here, or something stand that rules ask for (see `lines.event_at`)."""
 
 PAD = 8
+READ_BEHIND = 80
+"""Room behind the text, for what reads many bytes at once from its last ones."""
 MOST_IN_A_LANE = 255
 CURLY_APOSTROPHE, BRACKETS, DOT = ord("’"), ord("{"), ord(".")
 LOWER, PAST_1, PAST_2 = np.uint8(0x20), np.uint64(1), np.uint64(2)
@@ -44,24 +47,26 @@ SEED = np.uint64(0x9E3779B97F4A7C15)
 PRIME = np.uint64(0xD6E8FEB86659FD93)
 SHIFT = np.uint64(32)
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+ONE, EIGHT, SIXTEEN, MOST_AT_ONCE = np.uint64(1), np.uint64(8), np.uint64(16), np.uint64(64)
+LOW_BYTES = np.array([(1 << 8 * number) - 1 for number in range(9)], np.uint64)
+IN_CHUNK, UPPER, MORE = np.uint8(CHUNK_BEGINS), np.uint8(IS_UPPER), np.uint8(CONTINUES)
+NOT_ASCII, IN_LEAD = np.uint8(0x80), np.uint8(0x40)
 
 
 class Page(NamedTuple):
-    """One text at a time; `wide...` are the same memory, eight bytes in one number."""
+    """One text at a time."""
 
     bytes: npt.NDArray[np.uint8]
-    wide: npt.NDArray[np.uint64]
     kinds: npt.NDArray[np.uint8]
     marks: npt.NDArray[np.uint8]
-    wide_marks: npt.NDArray[np.uint64]
     is_ascii: npt.NDArray[np.bool_]
     """(1,)"""
 
 
 def empty_page(capacity: int) -> Page:
     """Room for so many bytes."""
-    text, kinds, marks = np.zeros((3, (capacity // 8 + 5) * 8), np.uint8)
-    return Page(text, text.view(np.uint64), kinds, marks, marks.view(np.uint64), np.ones(1, np.bool_))
+    text, kinds, marks = np.zeros((3, PAD + capacity + READ_BEHIND), np.uint8)
+    return Page(text, kinds, marks, np.ones(1, np.bool_))
 
 
 @inner_kernel
@@ -98,31 +103,50 @@ def empty_lanes(lane_sum: np.uint64, counts: np.ndarray) -> None:
 @inner_kernel
 def _read_rest(text: np.ndarray, alphabet: Alphabet, page: Page, counts: np.ndarray) -> None:
     """Kinds and counts of the characters that are not ASCII."""
-    i, kinds = 0, page.kinds
-    while i < len(text):
-        if text[i] < NUM_ASCII:
-            i += 1
-            continue
-        point, size = decode(text, i)
-        of_class = alphabet.classes[point]
-        flags, lanes = alphabet.flags[of_class], alphabet.lanes[of_class]
-        before, kind = signed(kinds[i + PAD - 1]), 0
-        if flags & LETTER:
-            kind = INSIDE | IS_LETTER
-        elif flags & SPACE:
-            kind = IS_SPACE
-        elif flags & MARK:
-            kind = before & INSIDE
-        elif point == CURLY_APOSTROPHE and before & IS_LETTER and i + size < len(text):
-            after, _ = decode(text, i + size)
-            kind = INSIDE * (alphabet.flags[alphabet.classes[after]] & LETTER != 0)
-        for k in range(1, size):
-            kinds[i + k + PAD] = kind | CONTINUES
-        is_upper = signed(lanes >> np.uint64(8 * UPPER_LANE)) & 1
-        kinds[i + PAD] = kind | IS_UPPER * is_upper | IS_BREAK * (flags & BREAK != 0)
-        empty_lanes(lanes, counts)
-        counts[NUM_LANES] -= size - 1
-        i += size
+    kinds, lane_sum, number, surplus = page.kinds, np.uint64(0), 0, 0
+    for base in range(0, len(text), 64):
+        place = np.uint64(base + PAD)
+        found = marked_at(page.bytes, place, NOT_ASCII) & marked_at(page.bytes, place, IN_LEAD)
+        found &= ALL_BITS >> np.uint64(max(base + 64 - len(text), 0))  # behind the text stands what was there before
+        while found:
+            i = base + signed(first_one(found))
+            found &= found - ONE
+            point, size = decode(text, i)
+            of_class = alphabet.classes[point]
+            kind = _kind_of(text, i + size, point, alphabet, signed(kinds[i + PAD - 1]))
+            lanes = alphabet.lanes[of_class]
+            is_upper = signed(lanes >> np.uint64(8 * UPPER_LANE)) & 1
+            is_break = alphabet.flags[of_class] & BREAK != 0
+            kinds[i + PAD + 1] = kind | CONTINUES  # a loop would be compiled to a slow call
+            if size > 2:
+                kinds[i + PAD + 2] = kind | CONTINUES
+            if size > 3:
+                kinds[i + PAD + 3] = kind | CONTINUES
+            kinds[i + PAD] = kind | IS_UPPER * is_upper | IS_BREAK * is_break
+            lane_sum += lanes
+            surplus += size - 1
+            number += 1
+            if number == MOST_IN_A_LANE:
+                empty_lanes(lane_sum, counts)
+                lane_sum, number = np.uint64(0), 0
+    empty_lanes(lane_sum, counts)
+    counts[NUM_LANES] -= surplus
+
+
+@inner_kernel
+def _kind_of(text: np.ndarray, end: int, point: int, alphabet: Alphabet, before: int) -> int:
+    """The kind of a character that ends at byte `end`; `before`: that of the character before it."""
+    flags = alphabet.flags[alphabet.classes[point]]
+    if flags & LETTER:
+        return INSIDE | IS_LETTER
+    if flags & SPACE:
+        return IS_SPACE
+    if flags & MARK:
+        return before & INSIDE
+    if point == CURLY_APOSTROPHE and before & IS_LETTER and end < len(text):
+        after, _ = decode(text, end)
+        return INSIDE if alphabet.flags[alphabet.classes[after]] & LETTER else 0
+    return 0
 
 
 @inner_kernel
@@ -165,60 +189,68 @@ def strip_part(page: Page, begin: int, end: int) -> tuple[int, int]:
 @inner_kernel
 def sum_part(page: Page, begin: int, end: int) -> tuple[int, int, int]:
     """Of a part of the page's text: words between white space, characters, upper-case characters."""
-    words = uppers = continuing = 0
+    words = uppers = continuing = np.uint64(0)
     if begin < end:
-        words = signed(~(page.kinds[begin + PAD] >> 3 | page.marks[begin + PAD] >> 2) & 1)  # is amid one
-    first = begin
-    while first < end:
-        stop = min(first + MOST_IN_A_LANE, end)
-        some_words = some_uppers = some_continuing = np.uint8(0)
-        for i in range(np.uint64(first + PAD), np.uint64(stop + PAD)):
-            kind = page.kinds[i]
-            some_words = np.uint8(some_words + (page.marks[i] >> 2 & 1))
-            some_uppers = np.uint8(some_uppers + (kind >> 5 & 1))
-            some_continuing = np.uint8(some_continuing + (kind >> 6 & 1))
-        words, uppers = words + signed(some_words), uppers + signed(some_uppers)
-        continuing += signed(some_continuing)
-        first = stop
-    return words, end - begin - continuing, uppers
-
-
-@inner_kernel
-def eight_bytes(page: Page, begin: int) -> np.uint64:
-    """The page's text from byte `begin` on, the first byte in the lowest bits."""
-    place, shift = np.uint64(begin + PAD), np.uint64(8) * (np.uint64(begin) & np.uint64(7))
-    word = place >> np.uint64(3)
-    high = page.wide[word + np.uint64(1)] << np.uint64(1) << (np.uint64(63) - shift)
-    eight: np.uint64 = page.wide[word] >> shift | high
-    return eight
+        words = np.uint64(~(page.kinds[begin + PAD] >> 3 | page.marks[begin + PAD] >> 2) & 1)  # is amid one
+    place, stop = np.uint64(begin + PAD), np.uint64(end + PAD)
+    while place < stop:
+        outside = MOST_AT_ONCE - min(stop - place, MOST_AT_ONCE)
+        words += count_ones(marked_at(page.marks, place, IN_CHUNK) << outside)
+        uppers += count_ones(marked_at(page.kinds, place, UPPER) << outside)
+        continuing += count_ones(marked_at(page.kinds, place, MORE) << outside)
+        place += MOST_AT_ONCE
+    return signed(words), end - begin - signed(continuing), signed(uppers)
 
 
 @inner_kernel
 def hash_part(page: Page, begin: int, end: int) -> np.uint64:
     """The hash of a part of the page's text."""
-    value = SEED * np.uint64(end - begin)
-    while end - begin > 8:
-        value = (value ^ eight_bytes(page, begin)) * PRIME
-        value ^= value >> SHIFT
-        begin += 8
-    if begin < end:
-        value = (value ^ eight_bytes(page, begin) & ALL_BITS >> np.uint64(64 - 8 * (end - begin))) * PRIME
-        value ^= value >> SHIFT
-    return mix(value)
+    size, place = np.uint64(end - begin), np.uint64(begin + PAD)
+    if size <= SIXTEEN:  # without a branch: most words are that short, and which are shorter still cannot be foreseen
+        few = min(size, EIGHT)
+        first, second = eight_at(page.bytes, place), eight_at(page.bytes, place + EIGHT)
+        return _blend(first & LOW_BYTES[few], second & LOW_BYTES[size - few], size)
+    first, second, last = SEED, PRIME, place + size - SIXTEEN
+    while place < last:
+        first, second = (
+            _take_in(first, eight_at(page.bytes, place)),
+            _take_in(second, eight_at(page.bytes, place + EIGHT)),
+        )
+        place += SIXTEEN
+    return _blend(first ^ eight_at(page.bytes, last), second ^ eight_at(page.bytes, last + EIGHT), size)
 
 
 @inner_kernel
 def hash_bytes(text: np.ndarray) -> np.uint64:
     """What `hash_part` gives for this text, for one that is on no page."""
-    value, begin, end = SEED * np.uint64(len(text)), 0, len(text)
-    while begin < end:
-        eight = np.uint64(0)
-        for i in range(min(8, end - begin)):
-            eight |= np.uint64(text[begin + i]) << np.uint64(8 * i)
-        value = (value ^ eight) * PRIME
-        value ^= value >> SHIFT
-        begin += 8
-    return mix(value)
+    size = len(text)
+    if size <= 16:
+        return _blend(_up_to_eight(text, 0), _up_to_eight(text, 8), np.uint64(size))
+    first, second = SEED, PRIME
+    for begin in range(0, size - 16, 16):
+        first = _take_in(first, _up_to_eight(text, begin))
+        second = _take_in(second, _up_to_eight(text, begin + 8))
+    first, second = first ^ _up_to_eight(text, size - 16), second ^ _up_to_eight(text, size - 8)
+    return _blend(first, second, np.uint64(size))
+
+
+@inner_kernel
+def _up_to_eight(text: np.ndarray, begin: int) -> np.uint64:
+    eight = np.uint64(0)
+    for i in range(begin, min(begin + 8, len(text))):
+        eight |= np.uint64(text[i]) << np.uint64(8 * (i - begin))
+    return eight
+
+
+@inner_kernel
+def _take_in(value: np.uint64, eight: np.uint64) -> np.uint64:
+    value = (value ^ eight) * PRIME
+    return value ^ value >> SHIFT
+
+
+@inner_kernel
+def _blend(first: np.uint64, second: np.uint64, size: np.uint64) -> np.uint64:
+    return mix((_take_in(SEED * size, first) ^ second) * PRIME)
 
 
 @inner_kernel

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.kernel import inner_kernel
+from headrace.corpus.measure.bits import first_one, marked_at
 from headrace.corpus.measure.characters import (
     ALPHA,
     IS_SPACE,
@@ -24,12 +25,13 @@ from headrace.corpus.measure.characters import (
     flags_at,
     signed,
 )
-from headrace.corpus.measure.page import ALL_BITS, PAD, WORD_BEGINS, Page, eight_bytes, hash_part
+from headrace.corpus.measure.page import ALL_BITS, ONE, PAD, WORD_BEGINS, WORD_ENDED, Page, hash_part
 
 HAS_ALPHA, IS_SYMBOL, IS_PUNCT, ENDS_SENTENCE, AFTER_GAP = (1 << bit for bit in range(5))
 """What a word is: AFTER_GAP if spaCy would make a token of the white space before it."""
 
-ALL, HIGH_BITS = np.uint32(0xFFFFFFFF), np.uint64(0x8080808080808080)
+ALL, HIGH_BIT = np.uint32(0xFFFFFFFF), np.uint8(0x80)
+BEGINS, ENDED = np.uint8(WORD_BEGINS), np.uint8(WORD_ENDED)
 
 ALL_OF = IS_SYMBOL | IS_PUNCT
 """What a word is only if all of its characters are."""
@@ -46,6 +48,9 @@ def _ascii_word(character: str) -> int:
 
 
 ASCII_WORDS = np.array([_ascii_word(chr(byte)) for byte in range(NUM_ASCII)], np.uint8)
+
+ASCII_LENGTHS = np.where(ASCII_WORDS & HAS_ALPHA, np.iinfo(np.int32).max, 1).astype(np.int32)
+"""The longest word that is all that its first character is, if it is of ASCII."""
 
 
 class Words(NamedTuple):
@@ -145,10 +150,11 @@ def split_unicode(text: np.ndarray, page: Page, alphabet: Alphabet, words: Words
     for n in range(np.uint64(number)):
         begin, end = signed(words.begins[n]), signed(words.sums[n + np.uint64(1)])
         words.hashes[n] = hash_part(page, begin, end)
-        length, flags = end - begin, signed(ASCII_WORDS[page.bytes[np.uint64(begin + PAD)] & 0x7F])
+        first = page.bytes[np.uint64(begin + PAD)] & 0x7F
+        length, flags = end - begin, signed(ASCII_WORDS[first])
         if not page.is_ascii[0] and has_more(page, begin, end):
             length, flags = describe_run(text[begin:end], alphabet)
-        elif (length > 1) & (flags & HAS_ALPHA == 0):
+        elif length > ASCII_LENGTHS[first]:
             flags = _describe_ascii(text[begin:end])
         total += length
         words.flags[n], words.sums[n + np.uint64(1)] = flags, total
@@ -157,27 +163,28 @@ def split_unicode(text: np.ndarray, page: Page, alphabet: Alphabet, words: Words
 
 @inner_kernel
 def _find_words(page: Page, size: int, words: Words) -> int:
-    """Writes where words begin to `begins` and where they end to `sums`.
-
-    No branch depends on the text, and so none is mispredicted.
-    """
-    begun, ended = np.uint64(0), np.uint64(1)
-    for i in range(np.uint64(size + 1)):
-        mark = page.marks[i + np.uint64(PAD)]
-        words.begins[begun] = words.sums[ended] = i
-        begun += np.uint64(mark & WORD_BEGINS)
-        ended += np.uint64(mark >> 1 & 1)
+    """Writes where words begin to `begins` and where they end to `sums`."""
+    begun, ended = np.uint64(0), ONE
+    for base in range(0, size + 1, 64):
+        inside = ALL_BITS >> np.uint64(max(base + 63 - size, 0))
+        found = marked_at(page.marks, np.uint64(base + PAD), BEGINS) & inside
+        while found:
+            words.begins[begun] = base + signed(first_one(found))
+            begun += ONE
+            found &= found - ONE
+        found = marked_at(page.marks, np.uint64(base + PAD), ENDED) & inside
+        while found:
+            words.sums[ended] = base + signed(first_one(found))
+            ended += ONE
+            found &= found - ONE
     return signed(begun)
 
 
 @inner_kernel
 def has_more(page: Page, begin: int, end: int) -> bool:
-    """Whether a part of the page's text is more than ASCII."""
-    left = np.uint64(max(64 - 8 * (end - begin), 0))
-    seen = eight_bytes(page, begin) & ALL_BITS >> left & HIGH_BITS
-    for i in range(begin + 8, end):
-        seen |= np.uint64(page.bytes[i + PAD] & 0x80)
-    return bool(seen != 0)
+    """Whether a part of the page's text is more than ASCII, or longer than can be told at once."""
+    outside = 64 - (end - begin)
+    return outside < 0 or marked_at(page.bytes, np.uint64(begin + PAD), HIGH_BIT) << np.uint64(outside) != 0
 
 
 @inner_kernel

@@ -1,6 +1,6 @@
 """The words that every text of a language has, looked up by hash."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.kernel import inner_kernel, lean_kernel
-from headrace.corpus.measure.page import PRIME, hash_bytes
+from headrace.corpus.measure.characters import signed
+from headrace.corpus.measure.page import hash_bytes
 
 STOP_WORDS: dict[str, tuple[str, ...]] = {
     "en": ("the", "be", "to", "of", "and", "that", "have", "with"),
@@ -38,41 +39,52 @@ LANGUAGES = tuple(STOP_WORDS)
 IS_FUNCTION_WORD = 1 << 6
 IS_STOP_WORD = 1 << 5
 NUMBER = IS_STOP_WORD - 1
-MOST = (1 << 64) - 1
-SLOTS = 4096
+SLOTS = 1 << 10
+MASK, OTHER_HALF = np.uint64(SLOTS - 1), np.uint64(32)
+MOST_MOVES = 100
+
+
+VALUE_BITS, NOT_ONE_BYTE = np.uint64(8), np.uint64(56)
 
 
 class Lexicon(NamedTuple):
-    """Word hash, changed by its language's number -> the bits above and the number of the stop word.
+    """(languages + 1, SLOTS) the words of each language by their hashes; the last is a language that has none.
 
-    A word is in the slot that its hash names or in the next, so that looking it up takes no branch.
+    An entry is a hash whose lowest bits are the bits above with the number of the stop word instead. It is in one of
+    two slots that its hash names, and looked up without a branch, which half of all words would mislead the processor.
     """
 
-    keys: npt.NDArray[np.uint64]
-    values: npt.NDArray[np.int32]
+    entries: npt.NDArray[np.uint64]
 
 
 @cache
 def lexicon() -> Lexicon:
     """The words of all languages."""
-    words = [(n, *entry) for n, name in enumerate(LANGUAGES) for entry in _entries(name)]
-    keys = [hash_word(np.frombuffer(word.encode(), np.uint8)) ^ (n + 1) * int(PRIME) & MOST for n, word, _ in words]
-    size = SLOTS
-    while (found := _arrange(keys, [value for _, _, value in words], size)) is None:
-        size *= 2
-    return found
+    entries = np.zeros((len(LANGUAGES) + 1, SLOTS), np.uint64)
+    for slots, name in zip(entries, LANGUAGES, strict=False):
+        values: dict[int, int] = {}
+        for word, value in _entries(name):
+            key = int(hash_word(np.frombuffer(word.encode(), np.uint8)))
+            values[key] = values.get(key, 0) | value
+        for slot, key in _arrange(values).items():
+            slots[slot] = key >> int(VALUE_BITS) << int(VALUE_BITS) | values[key]
+    return Lexicon(entries)
 
 
-def _arrange(keys: list[int], values: list[int], size: int) -> Lexicon | None:
-    """The lexicon with so many slots, if no word is crowded out of its two."""
-    found = Lexicon(np.zeros(size + 1, np.uint64), np.zeros(size + 1, np.int32))
-    for key, value in zip(keys, values, strict=True):
-        slot = key & (size - 1)
-        slot += found.keys[slot] not in (0, key)
-        if found.keys[slot] not in (0, key):
-            return None
-        found.keys[slot] = key
-        found.values[slot] |= value
+def _arrange(keys: Iterable[int]) -> dict[int, int]:
+    """Slot -> key. A new one takes the slot of another if it must, which moves to its other slot, and so on."""
+    found: dict[int, int] = {}
+    for key in keys:
+        slot, left = key % SLOTS, key
+        for _ in range(MOST_MOVES):
+            crowded_out = found.get(slot)
+            found[slot] = left
+            if crowded_out is None:
+                break
+            left = crowded_out
+            slot ^= left % SLOTS ^ (left >> int(OTHER_HALF)) % SLOTS
+        else:
+            raise AssertionError("more words than the slots can hold: raise SLOTS")
     return found
 
 
@@ -92,12 +104,14 @@ def hash_word(word: np.ndarray) -> int:
 
 
 @inner_kernel
-def look_up(word_hash: np.uint64, language: int, lexicon: Lexicon) -> int:
-    """The word's bits, or 0. `language`: a number, -1 for one without words."""
-    key = word_hash ^ np.uint64(language + 1) * PRIME
-    slot = key & np.uint64(len(lexicon.keys) - 2)
-    after = slot + np.uint64(1)
-    value: int = lexicon.values[slot] * (lexicon.keys[slot] == key) | lexicon.values[after] * (
-        lexicon.keys[after] == key
-    )
-    return value
+def look_up(word_hash: np.uint64, entries: np.ndarray) -> int:
+    """The word's bits, or 0, in what the lexicon has of a language."""
+    first, second = entries[word_hash & MASK], entries[word_hash >> OTHER_HALF & MASK]
+    return signed(_value_if(word_hash, first) | _value_if(word_hash, second))
+
+
+@inner_kernel
+def _value_if(word_hash: np.uint64, entry: np.uint64) -> np.uint64:
+    """By arithmetic alone: of a comparison, the compiler makes a branch here."""
+    difference = (entry ^ word_hash) >> VALUE_BITS
+    return entry & (difference - np.uint64(1)) >> NOT_ONE_BYTE

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.rewrite.suspicion import suspects
-from headrace.corpus.texts import Texts
+from headrace.corpus.texts import Texts, replace_rows
 
 # Typographic quotes and full-width punctuation are no faults, and Chinese has both: ftfy by itself would undo them.
 _SETTINGS = ftfy.TextFixerConfig(uncurl_quotes=False, fix_character_width=False, normalization=None, explain=False)
@@ -54,18 +54,3 @@ def narrow_texts(texts: Texts) -> Texts:
     """The texts with full-width letters and digits as ordinary ones."""
     wide = {row: text.translate(_FULL_WIDTH) for row, text in enumerate(texts) if not text.isascii()}
     return replace_rows(texts, {row: text for row, text in wide.items() if text != texts[row]})
-
-
-def replace_rows(texts: Texts, rows: dict[int, str]) -> Texts:
-    """The batch with some texts replaced, in ascending order of rows; the same batch if there are none."""
-    if not rows:
-        return texts
-    pieces: list[bytes] = []
-    sizes = texts.sizes.copy()
-    done = 0
-    for row, text in rows.items():
-        pieces += [texts.data[texts.offsets[done] : texts.offsets[row]].tobytes(), text.encode()]
-        sizes[row] = len(pieces[-1])
-        done = row + 1
-    pieces.append(texts.data[texts.offsets[done] : texts.offsets[-1]].tobytes())
-    return Texts(np.frombuffer(b"".join(pieces), np.uint8), np.concatenate(([0], np.cumsum(sizes))))

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.corpus.rewrite.config import Script
-from headrace.corpus.rewrite.repair import replace_rows
-from headrace.corpus.texts import Texts, read_only
+from headrace.corpus.texts import Texts, read_only, replace_rows
 
 _HAN_LEAD = 0xE3
 _HAN = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0x323B0))

@@ -60,3 +60,23 @@ def test_an_identity_is_the_hash_of_the_place_and_the_text() -> None:
     found = hash_identities(Texts.from_strings(listed), ["a\0", "b\0"])
 
     assert found == [xxhash.xxh3_128_hexdigest(p + t.encode()) for p, t in zip((b"a\0", b"b\0"), listed, strict=True)]
+
+
+blocks = st.lists(
+    st.sampled_from(
+        [" ", "\n", "\n\n", "  ", "\u3000", "\u2003 ", "a", "word", "中文", "\u2019", "\u00e9", "x" * 60, "\t" * 70]
+    ),
+    max_size=80,
+).map("".join)
+
+
+@given(st.lists(blocks, max_size=3))
+def test_content_hashes_of_long_texts_are_those_of_their_words(listed: list[str]) -> None:
+    assert hash_contents(Texts.from_strings(listed), "NFC") == [oracle_hash(text) for text in listed]
+
+
+@given(st.lists(blocks, min_size=1, max_size=3), st.sampled_from(["\r", "\r\n", "e\u0301", "\ufa1e", "\U0002f800", ""]))
+def test_suspects_are_found_anywhere_in_long_texts(listed: list[str], suspect: str) -> None:
+    listed = [*listed, suspect.join(listed), suspect.join(["x" * 63, "x" * 64, listed[0]])]
+
+    assert list(normalize_texts(Texts.from_strings(listed), "NFC")) == [normalize_text(text, "NFC") for text in listed]

@@ -188,3 +188,14 @@ def test_one_long_word_and_one_long_text_take_bounded_memory() -> None:
     assert found["num_words"] == len(words)
     assert found["max_word_length"] == 6
     assert taken < 150 * len(words)  # the text itself twice, its page of 3 bytes a byte, and 70 bytes a word
+
+
+@pytest.mark.parametrize("long", ["中文" * 100, "½" * 100, "x" * 300 + "\n[1] {" * 20, "a b. " * 50, "É\u2028" * 80])
+def test_nothing_of_a_long_text_is_seen_in_a_shorter_one_after_it(long: str) -> None:
+    for size in (*range(20), 63, 64, 65, 127, 128):
+        short = ("ab c. é" * 20)[:size]
+        found = score_texts(Texts.from_strings([long, short]), ["en", "en"])
+        alone = score_texts(Texts.from_strings([short]), ["en"])
+        assert {name: values[1] for name, values in found.items()} == {
+            name: values[0] for name, values in alone.items()
+        }
