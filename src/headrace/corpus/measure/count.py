@@ -21,7 +21,16 @@ from headrace.corpus.measure.line_scores import (
 from headrace.corpus.measure.lines import read_lines
 from headrace.corpus.measure.ngrams import NUM_NGRAM_COUNTS, count_character_ngrams, count_ngrams
 from headrace.corpus.measure.page import ONE, read_page
-from headrace.corpus.measure.segment import HAS_ALPHA, IS_SYMBOL, split_chunks, split_given, split_unicode
+from headrace.corpus.measure.segment import (
+    HAS_ALPHA,
+    IS_SYMBOL,
+    FoundChunks,
+    found_in,
+    split_chunks,
+    split_found,
+    split_given,
+    split_unicode,
+)
 from headrace.corpus.measure.stop_words import IS_FUNCTION_WORD, IS_STOP_WORD, NUMBER, Lexicon, look_up
 from headrace.corpus.measure.tools import LONGEST_TOLD_APART, Tools
 
@@ -68,6 +77,8 @@ class Plan(NamedTuple):
     firsts: npt.NDArray[np.int64]
     """(N + 1,) GIVEN: where the lengths of the text's pieces begin."""
     lengths: npt.NDArray[np.int64]
+    found: FoundChunks
+    """CHUNKS: those that are known."""
 
 
 @lean_kernel
@@ -86,8 +97,7 @@ def count_texts(
         of_text[:] = 0
         read_page(text, tools.alphabet, tools.page, of_text)
         num_lines, is_plain = read_lines(text, tools.page, tools.lines, of_text)
-        lengths = plan.lengths[plan.firsts[row] : plan.firsts[row + 1]]
-        num_words = _split(text, plan.ways[row], lengths, tools)
+        num_words = _split(text, row, plan, tools)
         _count_words(tools, num_words, plan.languages[row], lexicon, of_text[WORD_FIRST:])
         count_ngrams(tools.words, num_words, tools.scratch, of_text[NGRAM_FIRST:])
         of_lines = of_text[LINE_FIRST:]
@@ -104,10 +114,13 @@ def count_texts(
 
 
 @inner_kernel
-def _split(text: np.ndarray, way: int, lengths: np.ndarray, tools: Tools) -> int:
-    if way == GIVEN:
+def _split(text: np.ndarray, row: int, plan: Plan, tools: Tools) -> int:
+    if plan.ways[row] == GIVEN:
+        lengths = plan.lengths[plan.firsts[row] : plan.firsts[row + 1]]
         return split_given(text, tools.page, tools.alphabet, tools.words, lengths)
-    if way == CHUNKS:
+    if plan.ways[row] == CHUNKS:
+        if len(plan.found.keys):
+            return split_found(text, tools.words, found_in(plan.found, row), tools.chunks)
         return split_chunks(text, tools.page, tools.words, tools.chunks)
     return split_unicode(text, tools.page, tools.alphabet, tools.words)
 

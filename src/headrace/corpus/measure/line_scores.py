@@ -228,7 +228,7 @@ def _split(text: np.ndarray, tools: Tools, first: int) -> int:
     """Puts a text on the spare page, and its words behind those of another."""
     read_page(text, tools.alphabet, tools.spare, tools.tally)
     words = words_behind(tools.words, first)
-    if len(tools.chunks.keys) > 1:
+    if len(tools.chunks.slots) > 2:
         return split_chunks(text, tools.spare, words, tools.chunks)
     return split_unicode(text, tools.spare, tools.alphabet, words)
 

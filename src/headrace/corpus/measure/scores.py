@@ -23,7 +23,7 @@ from headrace.corpus.measure.characters import (
     UPPER_LANE,
 )
 from headrace.corpus.measure.ngrams import DUPLICATE_NGRAMS, NUM_NGRAM_COUNTS, TOP_NGRAMS
-from headrace.corpus.measure.segment import no_chunks
+from headrace.corpus.measure.segment import FoundChunks, no_chunks, no_found_chunks
 from headrace.corpus.measure.stop_words import LANGUAGES, lexicon
 from headrace.corpus.measure.tools import make_tools
 from headrace.corpus.measure.words import CHINESE, segment_chinese
@@ -75,20 +75,20 @@ def compile_parts() -> None:
 
 
 def _count(texts: Texts, languages: Sequence[str], words: Tokenization) -> Counts:
-    chunks, longest = no_chunks(), int(texts.sizes.max(initial=0))
+    chunks, found, longest = no_chunks(), no_found_chunks(len(texts)), int(texts.sizes.max(initial=0))
     if words == "datatrove":
-        from headrace.corpus.measure import spacy_words  # spaCy is an extra, and slow to import
+        from headrace.corpus.measure import spacy_words  # with kernels that few runs need
 
-        chunks = spacy_words.chunk_table(longest)
-    plan, tools = _plan(texts, languages, words), make_tools(longest, chunks)
+        chunks, found = spacy_words.find_chunks(texts)
+    plan, tools = _plan(texts, languages, words, found), make_tools(longest, chunks)
     counts = np.zeros((len(texts), c.NUM_COUNTS), np.int64)
     while left := c.count_texts(texts.data, texts.offsets, plan, lexicon(), tools, counts):
-        tools = tools._replace(chunks=spacy_words.add_missing(tools.chunks))
+        tools = tools._replace(chunks=spacy_words.add_missing())
         plan = plan._replace(rows=plan.rows[:left].copy())
     return counts
 
 
-def _plan(texts: Texts, languages: Sequence[str], words: Tokenization) -> c.Plan:
+def _plan(texts: Texts, languages: Sequence[str], words: Tokenization, found: FoundChunks) -> c.Plan:
     """How the texts are cut into words, with all that this takes done but the cutting."""
     is_chinese = np.fromiter((language == CHINESE for language in languages), bool, len(languages))
     numbers = np.array([LANGUAGES.index(name) if name in LANGUAGES else -1 for name in languages], np.int8)
@@ -97,7 +97,7 @@ def _plan(texts: Texts, languages: Sequence[str], words: Tokenization) -> c.Plan
     if words != "datatrove" and is_chinese.any():
         ways[is_chinese] = c.GIVEN
         firsts, lengths = segment_chinese(texts, np.flatnonzero(is_chinese))
-    return c.Plan(np.arange(len(texts)), ways, numbers, is_chinese, firsts, lengths)
+    return c.Plan(np.arange(len(texts)), ways, numbers, is_chinese, firsts, lengths, found)
 
 
 def _ratio(part: Counts, whole: Counts | int) -> Ratios:

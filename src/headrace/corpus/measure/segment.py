@@ -33,6 +33,9 @@ HAS_ALPHA, IS_SYMBOL, IS_PUNCT, ENDS_SENTENCE, AFTER_GAP = (1 << bit for bit in 
 ALL, HIGH_BIT = np.uint32(0xFFFFFFFF), np.uint8(0x80)
 BEGINS, ENDED = np.uint8(WORD_BEGINS), np.uint8(WORD_ENDED)
 
+ONE_TOKEN, FLAG_BITS, FIRST_BIT, MOST_TOKENS = 1, 8, 32, 0xFFFFFFFF
+"""How a `ChunkTable` packs its numbers."""
+
 ALL_OF = IS_SYMBOL | IS_PUNCT
 """What a word is only if all of its characters are."""
 
@@ -66,36 +69,53 @@ class Words(NamedTuple):
 
 
 class ChunkTable(NamedTuple):
-    """Chunk -> tokens, by the chunk's hash; open addressing, a power of two of slots."""
+    """Chunk -> tokens, by the chunk's hash; open addressing. Few look-ups find what they want near the processor, and
+    so what belongs together lies together."""
 
-    keys: npt.NDArray[np.uint64]
-    """0: the slot is free."""
-    firsts: npt.NDArray[np.int32]
-    """Where the chunk's tokens begin in the arrays below."""
-    numbers: npt.NDArray[np.int32]
-    hashes: npt.NDArray[np.uint64]
-    characters: npt.NDArray[np.int32]
-    flags: npt.NDArray[np.uint8]
+    slots: npt.NDArray[np.uint64]
+    """Pairs, a power of two of them: the chunk's hash, 0 if the slot is free; and its tokens, see `one_token`."""
+    tokens: npt.NDArray[np.uint64]
+    """Pairs: a token's hash; its characters and flags."""
     missing: npt.NDArray[np.uint8]
     """Chunks that were looked up and not found, one after the other."""
     missing_ends: npt.NDArray[np.int64]
     """Where each ends; of the last ones perhaps nothing is there, for want of room."""
     num_missing: npt.NDArray[np.int64]
     """(1,) How many there were, even where there was no room."""
+    used: npt.NDArray[np.int64]
+    """(2,) Chunks and tokens in the table."""
+
+
+class FoundChunks(NamedTuple):
+    """The chunks of N texts, in order."""
+
+    firsts: npt.NDArray[np.int64]
+    """(N + 1,) Of each text the first chunk's number; all 0 if none were looked for."""
+    begins: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int32]
+    """Bytes of the text before it and up to its end."""
+    keys: npt.NDArray[np.uint64]
+    values: npt.NDArray[np.uint64]
+    """What is in its slot of the table, or was to be put there when it was found: then 0."""
+
+
+def no_found_chunks(num_texts: int, capacity: int = 0) -> FoundChunks:
+    """Room for so many."""
+    firsts = np.zeros(num_texts + 1, np.int64)
+    begins, ends = np.empty((2, capacity), np.int32)
+    keys, values = np.empty((2, capacity), np.uint64)
+    return FoundChunks(firsts, begins, ends, keys, values)
 
 
 def no_chunks(size: int = 1, *, num_tokens: int = 0, num_missing: int = 0, missing_bytes: int = 0) -> ChunkTable:
     """A table without a chunk, with so many slots and so much room."""
     return ChunkTable(
-        np.zeros(size, np.uint64),
-        np.zeros(size, np.int32),
-        np.zeros(size, np.int32),
-        np.zeros(num_tokens, np.uint64),
-        np.zeros(num_tokens, np.int32),
-        np.zeros(num_tokens, np.uint8),
+        np.zeros(2 * size, np.uint64),
+        np.zeros(2 * num_tokens, np.uint64),
         np.empty(missing_bytes, np.uint8),
         np.empty(num_missing, np.int64),
         np.zeros(1, np.int64),
+        np.zeros(2, np.int64),
     )
 
 
@@ -233,6 +253,35 @@ def find_chunk(keys: np.ndarray, key: np.uint64) -> int:
 
 
 @inner_kernel
+def find_slot(slots: np.ndarray, key: np.uint64) -> int:
+    """As `find_chunk`, in the pairs of a `ChunkTable`."""
+    mask = len(slots) - 1
+    slot = np.int64(key << np.uint64(1) & np.uint64(mask))
+    while slots[slot] != key and slots[slot] != np.uint64(0):
+        slot = (slot + 2) & mask
+    return slot  # type: ignore[return-value]  # see `signed`
+
+
+@inner_kernel
+def describe_token(word: np.ndarray, alphabet: Alphabet) -> int:
+    """A token's characters and flags in one number."""
+    length, flags = describe_run(word, alphabet)
+    return length << FLAG_BITS | flags
+
+
+@inner_kernel
+def one_token(described: int) -> int:
+    """What stands in the slot of a chunk that is one token."""
+    return described << 1 | ONE_TOKEN
+
+
+@inner_kernel
+def several_tokens(first: int, number: int) -> int:
+    """What stands in the slot of a chunk whose tokens, so many, begin there in `tokens`."""
+    return first << FIRST_BIT | number << 1
+
+
+@inner_kernel
 def split_chunks(text: np.ndarray, page: Page, words: Words, table: ChunkTable) -> int:
     """As `split_unicode`, with the tokens of a table; what is not in it is written to its list of missing chunks."""
     i = n = last_end = 0
@@ -246,23 +295,76 @@ def split_chunks(text: np.ndarray, page: Page, words: Words, table: ChunkTable) 
         while not page.kinds[i + PAD] & IS_SPACE:
             i += 1
         key = hash_part(page, begin, i)
-        slot = find_chunk(table.keys, key)
-        if table.keys[slot] != key:
-            _miss(text[begin:i], table)
+        slot = find_slot(table.slots, key)
+        if table.slots[slot] != key:
+            miss(text[begin:i], table)
             continue
-        gap = AFTER_GAP * (begin - last_end > 1 or (begin > last_end and (begin == 1 or text[begin - 1] != 32)))
+        n = _write_tokens(words, n, (begin, _gap(text, last_end, begin), key, table.slots[slot + 1]), table)
         last_end = i
-        for token in range(table.firsts[slot], table.firsts[slot] + table.numbers[slot]):
-            words.begins[n] = begin
-            words.hashes[n] = table.hashes[token]
-            words.flags[n] = table.flags[token] | gap
-            words.sums[n + 1] = words.sums[n] + table.characters[token]
-            gap = 0
-            n += 1
 
 
 @inner_kernel
-def _miss(chunk: np.ndarray, table: ChunkTable) -> None:
+def found_in(found: FoundChunks, row: int) -> FoundChunks:
+    """The chunks of one text."""
+    first, after = found.firsts[row], found.firsts[row + 1]
+    return FoundChunks(
+        found.firsts,
+        found.begins[first:after],
+        found.ends[first:after],
+        found.keys[first:after],
+        found.values[first:after],
+    )
+
+
+@inner_kernel
+def split_found(text: np.ndarray, words: Words, found: FoundChunks, table: ChunkTable) -> int:
+    """As `split_chunks`, where the text's chunks have been found."""
+    n = last_end = 0
+    for k in range(len(found.keys)):
+        begin, end = signed(found.begins[k]), signed(found.ends[k])
+        key, value = found.keys[k], found.values[k]
+        if value == np.uint64(0):
+            slot = find_slot(table.slots, key)
+            if table.slots[slot] != key:
+                miss(text[begin:end], table)
+                continue
+            value = table.slots[slot + 1]
+        n = _write_tokens(words, n, (begin, _gap(text, last_end, begin), key, value), table)
+        last_end = end
+    return n
+
+
+@inner_kernel
+def _gap(text: np.ndarray, last_end: int, begin: int) -> int:
+    """AFTER_GAP if there is more than a blank between two chunks."""
+    return AFTER_GAP * (begin - last_end > 1 or (begin > last_end and (begin == 1 or text[begin - 1] != 32)))
+
+
+@inner_kernel
+def _write_tokens(words: Words, n: int, chunk: tuple[int, int, np.uint64, np.uint64], table: ChunkTable) -> int:
+    """Writes the tokens of a chunk (where it begins, the gap before it, its hash, what stands in its slot); returns the
+    next word's number."""
+    begin, gap, key, packed = chunk
+    value = signed(packed)
+    if value & ONE_TOKEN:
+        _write_token(words, n, (begin, gap, key, value >> 1))
+        return n + 1
+    first, number = value >> FIRST_BIT, (value & MOST_TOKENS) >> 1
+    for k in range(number):
+        token = 2 * (first + k)
+        _write_token(words, n + k, (begin, gap * (k == 0), table.tokens[token], signed(table.tokens[token + 1])))
+    return n + number
+
+
+@inner_kernel
+def _write_token(words: Words, n: int, token: tuple[int, int, np.uint64, int]) -> None:
+    begin, gap, token_hash, described = token
+    words.begins[n], words.hashes[n], words.flags[n] = begin, token_hash, described & 0xFF | gap
+    words.sums[n + 1] = words.sums[n] + (described >> FLAG_BITS)
+
+
+@inner_kernel
+def miss(chunk: np.ndarray, table: ChunkTable) -> None:
     """Adds to the missing chunks, if there is room."""
     number = table.num_missing[0]
     table.num_missing[0] += 1

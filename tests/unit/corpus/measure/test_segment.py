@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from headrace.corpus.kernel import lean_kernel
 from headrace.corpus.measure.page import read_page
-from headrace.corpus.measure.segment import no_chunks, split_chunks, split_given, split_unicode
+from headrace.corpus.measure.segment import (
+    FoundChunks,
+    found_in,
+    no_chunks,
+    split_chunks,
+    split_found,
+    split_given,
+    split_unicode,
+)
 from headrace.corpus.measure.stop_words import hash_word
 from headrace.corpus.measure.tools import Tools, make_tools
 from headrace.corpus.measure.word_patterns import ANY_WORD, NEEDS_ANY_WORD, SPACED_WORD
@@ -40,6 +48,11 @@ def given_words(text: np.ndarray, lengths: np.ndarray, tools: Tools) -> int:
 def chunk_words(text: np.ndarray, tools: Tools) -> int:
     read_page(text, tools.alphabet, tools.page, tools.tally)
     return split_chunks(text, tools.page, tools.words, tools.chunks)
+
+
+@lean_kernel
+def found_words(text: np.ndarray, tools: Tools, found: FoundChunks) -> int:
+    return split_found(text, tools.words, found_in(found, 0), tools.chunks)
 
 
 def as_bytes(text: str) -> np.ndarray:
@@ -87,20 +100,24 @@ def test_chinese_is_segmented_in_batches_as_it_is_alone(strings: list[str]) -> N
 
 
 @settings(deadline=None, max_examples=200)
-@given(text=st.text(st.sampled_from("abC'’.,-()$5 \n\t\u00a0é水"), max_size=60))
-@example(text="don't U.S.A. e.g. :-) $5.00 can't've http://a.b/c?d=e (see [1]) I.B.M.'s well-known")
-def test_chunks_give_the_tokens_of_spacy(text: str) -> None:
+@given(text=st.text(st.sampled_from("abC'’.,-()$5 \n\t\u00a0é水"), max_size=60), is_new=st.booleans())
+@example(text="don't U.S.A. e.g. :-) $5.00 can't've http://a.b/c?d=e (see [1]) I.B.M.'s well-known", is_new=False)
+def test_chunks_give_the_tokens_of_spacy(text: str, is_new: bool) -> None:
     tokenizer = spacy_tokenizer()
-    from headrace.corpus.measure.spacy_words import add_missing, chunk_table
+    from headrace.corpus.measure.spacy_words import add_missing, find_chunks
 
-    tools = TOOLS._replace(chunks=chunk_table(1000))
+    chunks, found = find_chunks(Texts.from_strings(["" if is_new else text]))
+    tools = TOOLS._replace(chunks=chunks)
     chunk_words(as_bytes(text), tools)
-    if tools.chunks.num_missing[0]:
-        tools = tools._replace(chunks=add_missing(tools.chunks))
+    assert is_new or not tools.chunks.num_missing[0]
+    tools = tools._replace(chunks=add_missing())
     number = chunk_words(as_bytes(text), tools)
 
     assert not tools.chunks.num_missing[0]
-
+    if not is_new:
+        written = [values[: number + 1].copy() for values in tools.words]
+        assert found_words(as_bytes(text), tools, found) == number
+        assert [values[: number + 1].tolist() for values in tools.words] == [values.tolist() for values in written]
     tokens = [token.text.strip() for chunk in text.split() for token in tokenizer(chunk)]
     assert tools.words.hashes[:number].tolist() == [word_hash(token) for token in tokens if token]
 
