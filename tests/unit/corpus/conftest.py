@@ -74,6 +74,7 @@ def measure_into(folder: Path, config: CorpusConfig, num_processes: int) -> Mapp
                 MeasureSettings.of(config, source),
                 files=find_files(source, folder),
                 quality=quality,
+                corpus=config,
                 store=store,
                 workers=workers,
             )
