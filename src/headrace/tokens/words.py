@@ -1,0 +1,222 @@
+"""Kernels that cut text into words as the expressions of `headrace.tokens.patterns` do.
+
+Each function follows its expression alternative by alternative, for text that is valid UTF-8. A word never spans two
+pieces; pieces are whole texts, or what lies between cut-out digits.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.corpus.kernel import inner_kernel
+from headrace.tokens.code_point_classes import LOWER, MARK, NUMBER, OTHER, SPACE, UNCASED, UPPER
+from headrace.tokens.patterns import Digits, PatternName
+
+Bytes = NDArray[np.uint8]
+
+GPT2, CL100K, O200K = range(3)
+WHOLE_RUN = 1 << 60
+LINE_FEED, RETURN, BLANK, APOSTROPHE, SLASH = 10, 13, 32, 39, 47
+SIGNS = {letter: ord(letter) for letter in "stmdlrve"}
+S, T, M, D, L, R, V, E = SIGNS.values()
+LONG_S = (0xC5, 0xBF)  # U+017F, which is an s when case does not count
+
+
+def cutting(pattern: PatternName, digits: Digits) -> tuple[int, int, int]:
+    """What the kernels are told: the pattern, digits cut out at a time (0: none), digits of a word at most."""
+    if pattern == "gpt2":
+        return GPT2, {"as_is": 0, "single": 1, "groups_of_3": 3}[digits], WHOLE_RUN
+    return {"cl100k": CL100K, "o200k": O200K}[pattern], 0, 1 if digits == "single" else 3
+
+
+@inner_kernel
+def piece_end(data: Bytes, at: int, end: int, classes: Bytes, cut_digits: int) -> int:
+    """Where the piece that begins at `at` ends."""
+    if cut_digits == 0:
+        return end
+    kind, after = _sign(data, at, end, classes)
+    if kind == NUMBER:
+        return _numbers_end(data, at, end, classes, cut_digits)
+    while kind != NUMBER:
+        at = after
+        if at >= end:
+            return end
+        kind, after = _sign(data, at, end, classes)
+    return at
+
+
+@inner_kernel
+def word_end(data: Bytes, at: int, end: int, classes: Bytes, pattern: int, most_digits: int) -> int:
+    """Where the word that begins at `at` ends, in a piece that ends at `end`."""
+    if pattern == GPT2:
+        return _gpt2_end(data, at, end, classes)
+    if pattern == CL100K:
+        return _cl100k_end(data, at, end, classes, most_digits)
+    return _o200k_end(data, at, end, classes, most_digits)
+
+
+@inner_kernel
+def _sign(data: Bytes, at: int, end: int, classes: Bytes) -> tuple[int, int]:
+    """The class of the sign at `at`, and where the next begins; OTHER and `end` at the end."""
+    if at >= end:
+        return -1, end
+    first = np.int64(data[at])
+    if first < 0x80:
+        return np.int64(classes[first]), at + 1
+    if first < 0xE0:
+        return np.int64(classes[(first & 0x1F) << 6 | (data[at + 1] & 0x3F)]), at + 2
+    if first < 0xF0:
+        point = (first & 0x0F) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6 | (data[at + 2] & 0x3F)
+        return np.int64(classes[point]), at + 3
+    point = (first & 0x07) << 18 | (np.int64(data[at + 1]) & 0x3F) << 12
+    point |= (np.int64(data[at + 2]) & 0x3F) << 6 | (data[at + 3] & 0x3F)
+    return np.int64(classes[point]), at + 4
+
+
+@inner_kernel
+def _is_letter(kind: int) -> bool:
+    return kind == UPPER or kind == LOWER or kind == UNCASED  # noqa: PLR1714  # a set would be built in the kernel
+
+
+@inner_kernel
+def _letters_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
+    kind, after = _sign(data, at, end, classes)
+    while _is_letter(kind):
+        at = after
+        kind, after = _sign(data, at, end, classes)
+    return at
+
+
+@inner_kernel
+def _numbers_end(data: Bytes, at: int, end: int, classes: Bytes, most: int) -> int:
+    kind, after = _sign(data, at, end, classes)
+    count = 0
+    while kind == NUMBER and count < most:
+        at = after
+        count += 1
+        kind, after = _sign(data, at, end, classes)
+    return at
+
+
+@inner_kernel
+def _others_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
+    """The end of a run of what is neither letter, number nor white space."""
+    kind, after = _sign(data, at, end, classes)
+    while kind == OTHER or kind == MARK:  # noqa: PLR1714
+        at = after
+        kind, after = _sign(data, at, end, classes)
+    return at
+
+
+@inner_kernel
+def _spaces_end(data: Bytes, at: int, end: int, classes: Bytes, newlines: bool) -> int:
+    r"""The end of `\s*[\r\n]+|\s+(?!\S)|\s+`, without the first alternative unless `newlines` count."""
+    kind, after = _sign(data, at, end, classes)
+    last = begin = at
+    line_end = -1
+    while kind == SPACE:
+        if newlines and (data[at] == LINE_FEED or data[at] == RETURN):
+            line_end = after
+        last, at = at, after
+        kind, after = _sign(data, at, end, classes)
+    if line_end >= 0:
+        return line_end
+    return at if at >= end or last == begin else last
+
+
+@inner_kernel
+def _contraction_end(data: Bytes, at: int, end: int, fold: bool) -> int:
+    """The end of 's 't 're 've 'm 'll 'd if one begins at `at`, else `at`; in any case of letters with `fold`."""
+    if at + 1 >= end or data[at] != APOSTROPHE:
+        return at
+    bit = 32 if fold else 0
+    first = data[at + 1] | bit
+    if first == S or first == T or first == M or first == D:
+        return at + 2
+    if at + 2 >= end:
+        return at
+    if fold and data[at + 1] == LONG_S[0] and data[at + 2] == LONG_S[1]:
+        return at + 3
+    second = data[at + 2] | bit
+    if (first == L and second == L) or ((first == R or first == V) and second == E):
+        return at + 3
+    return at
+
+
+@inner_kernel
+def _gpt2_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
+    stop = _contraction_end(data, at, end, False)
+    if stop > at:
+        return stop
+    start = at + 1 if data[at] == BLANK else at
+    kind, _ = _sign(data, start, end, classes)
+    if _is_letter(kind):
+        return _letters_end(data, start, end, classes)
+    if kind == NUMBER:
+        return _numbers_end(data, start, end, classes, WHOLE_RUN)
+    if kind == OTHER or kind == MARK:
+        return _others_end(data, start, end, classes)
+    return _spaces_end(data, at, end, classes, False)
+
+
+@inner_kernel
+def _cl100k_end(data: Bytes, at: int, end: int, classes: Bytes, most_digits: int) -> int:
+    stop = _contraction_end(data, at, end, True)
+    if stop > at:
+        return stop
+    kind, after = _sign(data, at, end, classes)
+    if _is_letter(kind):
+        return _letters_end(data, at, end, classes)
+    if kind == NUMBER:
+        return _numbers_end(data, at, end, classes, most_digits)
+    if data[at] != LINE_FEED and data[at] != RETURN:
+        stop = _letters_end(data, after, end, classes)
+        if stop > after:
+            return stop
+    return _rest_end(data, at, end, classes, False)
+
+
+@inner_kernel
+def _rest_end(data: Bytes, at: int, end: int, classes: Bytes, slashes: bool) -> int:
+    """What `cl100k` and `o200k` make of signs and white space; slashes may follow as line ends do with `slashes`."""
+    start = at + 1 if data[at] == BLANK else at
+    stop = _others_end(data, start, end, classes)
+    if stop == start:
+        return _spaces_end(data, at, end, classes, True)
+    while stop < end and (data[stop] == LINE_FEED or data[stop] == RETURN or (slashes and data[stop] == SLASH)):
+        stop += 1
+    return stop
+
+
+@inner_kernel
+def _o200k_end(data: Bytes, at: int, end: int, classes: Bytes, most_digits: int) -> int:
+    kind, after = _sign(data, at, end, classes)
+    if kind == NUMBER:
+        return _numbers_end(data, at, end, classes, most_digits)
+    if not _is_letter(kind) and data[at] != LINE_FEED and data[at] != RETURN:
+        stop = _cased_end(data, after, end, classes)
+        if stop > after:
+            return stop
+    stop = _cased_end(data, at, end, classes)
+    return stop if stop > at else _rest_end(data, at, end, classes, True)
+
+
+@inner_kernel
+def _cased_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
+    """Upper case then lower case, either may be missing, and a contraction; `at` if neither is there.
+
+    Letters without case and marks are both: the upper part takes them first and gives back only what it must.
+    """
+    begin, given_back = at, -1
+    kind, after = _sign(data, at, end, classes)
+    while kind == UPPER or kind == UNCASED or kind == MARK:
+        if kind != UPPER:
+            given_back = after
+        at = after
+        kind, after = _sign(data, at, end, classes)
+    if kind == LOWER:
+        while kind == LOWER or kind == UNCASED or kind == MARK:
+            at = after
+            kind, after = _sign(data, at, end, classes)
+    elif given_back >= 0:
+        at = given_back
+    return _contraction_end(data, at, end, True) if at > begin else at
