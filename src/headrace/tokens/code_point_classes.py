@@ -12,8 +12,8 @@ from tokenizers import Regex, normalizers
 
 from headrace.corpus.arrays import Arrays, cached_arrays
 
-OTHER, UPPER, LOWER, UNCASED, NUMBER, MARK, SPACE = range(7)
-"""Letters are the three in the middle: upper and title case, lower case, and those that are neither."""
+OTHER, UPPER, LOWER, UNCASED, NUMBER, MARK, SPACE, NOTHING = range(8)
+"""Letters are upper and title case, lower case, and those that are neither. What lies behind a text is nothing."""
 
 CLASSES = {
     UPPER: r"\p{Lu}\p{Lt}",

@@ -10,12 +10,15 @@ once its pair is made, so a heap whose counts may be out of date always ends wit
 Source: Sennrich, Haddow & Birch 2016, "Neural machine translation of rare words with subword units", section 3.2.
 """
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from headrace.corpus.kernel import inner_kernel, kernel
 from headrace.tokens.words import Bytes
 
+Array = TypeVar("Array", bound=NDArray[Any])
 Numbers = NDArray[np.int64]
 Nodes = NDArray[np.int32]
 Pairs = NDArray[np.int32]
@@ -33,8 +36,7 @@ def learn_merges(
     """(M, 2) the pairs to merge, most frequent first; M is smaller than `num_merges` if the words support no more.
 
     words, starts, counts: what `WordCounts` holds; no count reaches 2^31, nor do the words' bytes.
-    first_tokens: (256,) the number of each byte's token, none more than `next` - 1, where `next`, the largest of them
-    plus one, is the number of the first merge's token.
+    first_tokens: (256,) the number of each byte's token; the first merge's token is the largest of them plus one.
     """
     next_token = first_tokens.max() + 1
     nodes = _lay_out(words, starts, counts, first_tokens)
@@ -65,16 +67,16 @@ def learn_merges(
             made = np.empty((GROWTH * most, 2), np.int32)
         if len(totals) < num_pairs + most:
             grown = GROWTH * (num_pairs + most)
-            sides, totals, lists = _longer(sides, grown), _longer_1d(totals, grown), _longer(lists, grown)
+            sides, totals, lists = _more_rows(sides, grown), _longer(totals, grown), _more_rows(lists, grown)
         first_new = num_pairs
         num_pairs, num_made = _merge(
             pair, token, nodes, sizes, (sides, totals, lists, places), num_pairs, made, (by_left, by_right)
         )
         if len(places) < num_places + num_made:
-            places = _longer_1d(places, GROWTH * (num_places + num_made))
+            places = _longer(places, GROWTH * (num_places + num_made))
         num_places = _list_places(nodes, lists, places, num_places, made[:num_made], first_new, num_pairs)
         if len(heap) < heap_size + num_pairs - first_new:
-            heap = _longer(heap, GROWTH * (heap_size + num_pairs - first_new))
+            heap = _more_rows(heap, GROWTH * (heap_size + num_pairs - first_new))
         for pair in range(first_new, num_pairs):
             by_left[sides[pair, 0]], by_right[sides[pair, 1]] = NONE, NONE
             if totals[pair] > 0:
@@ -129,7 +131,7 @@ def _first_pairs(nodes: Nodes, first_tokens: Nodes) -> tuple[Pairs, Numbers, Num
     return sides[:num_pairs], totals[:num_pairs], lists[:num_pairs], places
 
 
-@kernel
+@inner_kernel
 def _merge(
     pair: int,
     token: int,
@@ -206,8 +208,8 @@ def _comes_first(count: int, pair: int, other_count: int, other: int, sides: Pai
     if count != other_count:
         return count > other_count
     if sides[pair, 0] != sides[other, 0]:
-        return sides[pair, 0] < sides[other, 0]
-    return sides[pair, 1] < sides[other, 1]
+        return bool(sides[pair, 0] < sides[other, 0])
+    return bool(sides[pair, 1] < sides[other, 1])
 
 
 @inner_kernel
@@ -260,14 +262,14 @@ def _settle(heap: Numbers, size: int, totals: Numbers, sides: Pairs) -> int:
 
 
 @kernel
-def _longer(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _more_rows(array: Array, size: int) -> Array:
     grown = np.empty((size, array.shape[1]), array.dtype)
     grown[: len(array)] = array
-    return grown
+    return grown  # type: ignore[return-value]  # of the same dtype
 
 
 @kernel
-def _longer_1d(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _longer(array: Array, size: int) -> Array:
     grown = np.empty(size, array.dtype)
     grown[: len(array)] = array
-    return grown
+    return grown  # type: ignore[return-value]  # of the same dtype

@@ -22,6 +22,21 @@ O200K = (
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
     r"NUMBER| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+TIKTOKEN_CL100K = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++\z|\s*[\r\n]|"
+    r"\s+(?!\S)|\s+"
+)
+"""tiktoken's own, which takes white space at the end of a text as one word. Its `$` would be a line's end here."""
+
+
+def cut_by(expression: str) -> pre_tokenizers.PreTokenizer:
+    """Words are what an expression finds."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(expression), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
 
 
 def splitter(pattern: PatternName, digits: Digits) -> pre_tokenizers.PreTokenizer:
@@ -36,10 +51,4 @@ def splitter(pattern: PatternName, digits: Digits) -> pre_tokenizers.PreTokenize
             else pre_tokenizers.Split(Regex(NUMBER[digits]), "isolated")
         )
         return pre_tokenizers.Sequence([first, words])
-    expression = {"cl100k": CL100K, "o200k": O200K}[pattern].replace("NUMBER", NUMBER[digits])
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(expression), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    return cut_by({"cl100k": CL100K, "o200k": O200K}[pattern].replace("NUMBER", NUMBER[digits]))

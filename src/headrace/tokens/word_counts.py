@@ -91,9 +91,9 @@ def count_words(
     """
     pattern, cut_digits, most_digits = cutting
     slots, hashes, starts, counts, kept = table
-    text, begin, num_words = place[0], place[1], place[2]
+    text, begin, num_words = int(place[0]), int(place[1]), int(place[2])
     while text < len(offsets) - 1:
-        at, end = offsets[text] + begin, offsets[text + 1]
+        at, end = int(offsets[text]) + begin, int(offsets[text + 1])
         piece = at
         while at < end:
             if at >= piece:
@@ -124,7 +124,7 @@ def _hash(data: Bytes, begin: int, end: int) -> np.uint64:
     code = np.uint64(0x9E3779B97F4A7C15)
     for at in range(begin, end):
         code = (code ^ np.uint64(data[at])) * np.uint64(0xFF51AFD7ED558CCD)
-    return code ^ (code >> np.uint64(32))
+    return np.uint64(code ^ (code >> np.uint64(32)))
 
 
 @inner_kernel
@@ -134,7 +134,7 @@ def _find(
     """The slot of a word, or the empty one where it belongs."""
     slots, hashes, starts, kept = table
     mask = len(slots) - 1
-    slot = np.int64(code & np.uint64(mask))
+    slot = int(np.int64(code & np.uint64(mask)))
     while slots[slot] != EMPTY:
         word = slots[slot]
         if hashes[word] == code and starts[word + 1] - starts[word] == end - begin:
@@ -155,7 +155,7 @@ def fill_slots(slots: NDArray[np.int32], hashes: Hashes, num_words: int) -> None
     """Enters words, all different, into empty slots."""
     mask = len(slots) - 1
     for word in range(num_words):
-        slot = np.int64(hashes[word] & np.uint64(mask))
+        slot = int(np.int64(hashes[word] & np.uint64(mask)))
         while slots[slot] != EMPTY:
             slot = (slot + 1) & mask
         slots[slot] = word

@@ -8,16 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.corpus.kernel import inner_kernel
-from headrace.tokens.code_point_classes import LOWER, MARK, NUMBER, OTHER, SPACE, UNCASED, UPPER
+from headrace.tokens.code_point_classes import LOWER, MARK, NOTHING, NUMBER, OTHER, SPACE, UNCASED, UPPER
 from headrace.tokens.patterns import Digits, PatternName
 
 Bytes = NDArray[np.uint8]
 
 GPT2, CL100K, O200K = range(3)
 WHOLE_RUN = 1 << 60
+LETTERS = 1 << UPPER | 1 << LOWER | 1 << UNCASED
+SIGNS = 1 << OTHER | 1 << MARK
+LIKE_UPPER = 1 << UPPER | 1 << UNCASED | 1 << MARK
+LIKE_LOWER = 1 << LOWER | 1 << UNCASED | 1 << MARK
 LINE_FEED, RETURN, BLANK, APOSTROPHE, SLASH = 10, 13, 32, 39, 47
-SIGNS = {letter: ord(letter) for letter in "stmdlrve"}
-S, T, M, D, L, R, V, E = SIGNS.values()
+S, T, M, D, L, R, V, E = map(ord, "stmdlrve")
 LONG_S = (0xC5, 0xBF)  # U+017F, which is an s when case does not count
 
 
@@ -56,31 +59,35 @@ def word_end(data: Bytes, at: int, end: int, classes: Bytes, pattern: int, most_
 
 @inner_kernel
 def _sign(data: Bytes, at: int, end: int, classes: Bytes) -> tuple[int, int]:
-    """The class of the sign at `at`, and where the next begins; OTHER and `end` at the end."""
+    """The class of the sign at `at`, and where the next begins."""
     if at >= end:
-        return -1, end
-    first = np.int64(data[at])
-    if first < 0x80:
-        return np.int64(classes[first]), at + 1
-    if first < 0xE0:
-        return np.int64(classes[(first & 0x1F) << 6 | (data[at + 1] & 0x3F)]), at + 2
-    if first < 0xF0:
-        point = (first & 0x0F) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6 | (data[at + 2] & 0x3F)
-        return np.int64(classes[point]), at + 3
-    point = (first & 0x07) << 18 | (np.int64(data[at + 1]) & 0x3F) << 12
-    point |= (np.int64(data[at + 2]) & 0x3F) << 6 | (data[at + 3] & 0x3F)
-    return np.int64(classes[point]), at + 4
+        return NOTHING, end
+    point, size = int(data[at]), 1
+    if point >= 0xF0:
+        point = (point & 0x07) << 18 | _low(data, at + 1) << 12 | _low(data, at + 2) << 6 | _low(data, at + 3)
+        size = 4
+    elif point >= 0xE0:
+        point, size = (point & 0x0F) << 12 | _low(data, at + 1) << 6 | _low(data, at + 2), 3
+    elif point >= 0x80:
+        point, size = (point & 0x1F) << 6 | _low(data, at + 1), 2
+    return int(classes[point]), at + size
 
 
 @inner_kernel
-def _is_letter(kind: int) -> bool:
-    return kind == UPPER or kind == LOWER or kind == UNCASED  # noqa: PLR1714  # a set would be built in the kernel
+def _low(data: Bytes, at: int) -> int:
+    """The six bits that a byte inside a sign holds."""
+    return int(data[at]) & 0x3F
+
+
+@inner_kernel
+def _is_in(kinds: int, kind: int) -> bool:
+    return (kinds >> kind) & 1 != 0
 
 
 @inner_kernel
 def _letters_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
     kind, after = _sign(data, at, end, classes)
-    while _is_letter(kind):
+    while _is_in(LETTERS, kind):
         at = after
         kind, after = _sign(data, at, end, classes)
     return at
@@ -101,7 +108,7 @@ def _numbers_end(data: Bytes, at: int, end: int, classes: Bytes, most: int) -> i
 def _others_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
     """The end of a run of what is neither letter, number nor white space."""
     kind, after = _sign(data, at, end, classes)
-    while kind == OTHER or kind == MARK:  # noqa: PLR1714
+    while _is_in(SIGNS, kind):
         at = after
         kind, after = _sign(data, at, end, classes)
     return at
@@ -130,14 +137,14 @@ def _contraction_end(data: Bytes, at: int, end: int, fold: bool) -> int:
         return at
     bit = 32 if fold else 0
     first = data[at + 1] | bit
-    if first == S or first == T or first == M or first == D:
+    if first == S or first == T or first == M or first == D:  # noqa: SIM109  # kernels compare numbers, not tuples
         return at + 2
     if at + 2 >= end:
         return at
     if fold and data[at + 1] == LONG_S[0] and data[at + 2] == LONG_S[1]:
         return at + 3
     second = data[at + 2] | bit
-    if (first == L and second == L) or ((first == R or first == V) and second == E):
+    if (first == L and second == L) or (second == E and (first == R or first == V)):  # noqa: SIM109
         return at + 3
     return at
 
@@ -149,11 +156,11 @@ def _gpt2_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
         return stop
     start = at + 1 if data[at] == BLANK else at
     kind, _ = _sign(data, start, end, classes)
-    if _is_letter(kind):
+    if _is_in(LETTERS, kind):
         return _letters_end(data, start, end, classes)
     if kind == NUMBER:
         return _numbers_end(data, start, end, classes, WHOLE_RUN)
-    if kind == OTHER or kind == MARK:
+    if _is_in(SIGNS, kind):
         return _others_end(data, start, end, classes)
     return _spaces_end(data, at, end, classes, False)
 
@@ -164,7 +171,7 @@ def _cl100k_end(data: Bytes, at: int, end: int, classes: Bytes, most_digits: int
     if stop > at:
         return stop
     kind, after = _sign(data, at, end, classes)
-    if _is_letter(kind):
+    if _is_in(LETTERS, kind):
         return _letters_end(data, at, end, classes)
     if kind == NUMBER:
         return _numbers_end(data, at, end, classes, most_digits)
@@ -192,7 +199,7 @@ def _o200k_end(data: Bytes, at: int, end: int, classes: Bytes, most_digits: int)
     kind, after = _sign(data, at, end, classes)
     if kind == NUMBER:
         return _numbers_end(data, at, end, classes, most_digits)
-    if not _is_letter(kind) and data[at] != LINE_FEED and data[at] != RETURN:
+    if not _is_in(LETTERS, kind) and data[at] != LINE_FEED and data[at] != RETURN:
         stop = _cased_end(data, after, end, classes)
         if stop > after:
             return stop
@@ -208,13 +215,13 @@ def _cased_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
     """
     begin, given_back = at, -1
     kind, after = _sign(data, at, end, classes)
-    while kind == UPPER or kind == UNCASED or kind == MARK:
+    while _is_in(LIKE_UPPER, kind):
         if kind != UPPER:
             given_back = after
         at = after
         kind, after = _sign(data, at, end, classes)
     if kind == LOWER:
-        while kind == LOWER or kind == UNCASED or kind == MARK:
+        while _is_in(LIKE_LOWER, kind):
             at = after
             kind, after = _sign(data, at, end, classes)
     elif given_back >= 0:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from small_road import END, VOCABULARY_SIZE, MakeRoad, Road, write_texts
 from tokenizers import Tokenizer, models
 
+from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 from headrace.tokens import load_vocabulary
 from headrace.tokens.config import VocabularyConfig
-from headrace.tokens.vocabulary import train_vocabulary
+from headrace.tokens.training import train_vocabulary
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 TRICKY_TEXT = st.text(st.sampled_from("a 水🙂\u200d👩\x00\x1b\r\n\t\u00a0\u3000\ue000\U0010ffffé'<|>"))
@@ -23,7 +24,7 @@ TRICKY_TEXT = st.text(st.sampled_from("a 水🙂\u200d👩\x00\x1b\r\n\t\u00a0\u
 
 @pytest.mark.parametrize("size", [257, 300, 400])
 def test_a_vocabulary_has_exactly_the_wanted_size(size: int) -> None:
-    tokenizer = train_vocabulary(iter([write_texts(200, seed=3)]), size)
+    tokenizer = train_vocabulary([Texts.from_strings(write_texts(200, seed=3))], VocabularyConfig(train=size))
 
     assert tokenizer.get_vocab_size() == size
     assert sorted(tokenizer.get_vocab().values()) == list(range(size))
@@ -83,15 +84,18 @@ def test_a_file_is_used_as_it_is(road: Road, make_road: MakeRoad) -> None:
 
 TRAIN = """
     import hashlib, sys
-    from headrace.tokens.vocabulary import train_vocabulary
-    texts = sys.stdin.read().split("|")
-    print(hashlib.sha256(train_vocabulary(iter([texts]), 400).to_str().encode()).hexdigest())
+    from headrace.corpus.texts import Texts
+    from headrace.tokens.config import VocabularyConfig
+    from headrace.tokens.training import train_vocabulary
+    texts = Texts.from_strings(sys.stdin.read().split("|"))
+    print(hashlib.sha256(train_vocabulary([texts], VocabularyConfig(train=400)).to_str().encode()).hexdigest())
 """
 
 
 def test_another_process_with_other_threads_and_hash_seed_trains_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = write_texts(200, seed=3)
-    here = hashlib.sha256(train_vocabulary(iter([texts]), 400).to_str().encode()).hexdigest()
+    trained = train_vocabulary([Texts.from_strings(texts)], VocabularyConfig(train=400))
+    here = hashlib.sha256(trained.to_str().encode()).hexdigest()
 
     for threads, hash_seed in (("1", "1"), ("4", "2")):
         monkeypatch.setenv("RAYON_NUM_THREADS", threads)

@@ -1,0 +1,60 @@
+"""Kernels around the encoder: digits cut out before it, documents ended after it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.corpus.kernel import kernel
+from headrace.tokens.indexed import Tokens
+from headrace.tokens.words import piece_end
+
+LONGER, SINGLE, FALLBACK = range(3)
+"""Kinds of tokens: longer than a byte, a byte that is a sign, a byte that is part of one."""
+
+
+@kernel
+def cut_pieces(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], classes: NDArray[np.uint8], cut_digits: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the pieces of all texts lie, as offsets, and how many pieces there are up to the end of each text."""
+    places = np.empty(2 * len(offsets) + 64, np.int64)
+    ends = np.empty(len(offsets) - 1, np.int64)
+    places[0] = offsets[0]
+    num_pieces = 0
+    for text in range(len(offsets) - 1):
+        at = offsets[text]
+        while at < offsets[text + 1]:
+            at = piece_end(data, at, offsets[text + 1], classes, cut_digits)
+            num_pieces += 1
+            if num_pieces == len(places):
+                grown = np.empty(2 * num_pieces, np.int64)
+                grown[:num_pieces] = places
+                places = grown
+            places[num_pieces] = at
+        ends[text] = num_pieces
+    return places[: num_pieces + 1], ends
+
+
+@kernel
+def join_documents(
+    ids: NDArray[np.uint32],
+    ends: NDArray[np.int64],
+    end_of_document: int,
+    kinds: NDArray[np.uint8],
+    joined: Tokens,
+    counts: NDArray[np.int32],
+) -> None:
+    """Fills `joined` with the ids of each text and the end of its document, and `counts` with three rows of numbers:
+    tokens, bytes in tokens of one byte, and those of them that are part of a sign."""
+    start = 0
+    for text in range(len(ends)):
+        shift, end = text, ends[text]
+        num_single = num_fallback = 0
+        for at in range(start, end):
+            number = ids[at]
+            joined[at + shift] = number
+            kind = kinds[number]
+            num_single += kind != LONGER
+            num_fallback += kind == FALLBACK
+        joined[end + shift] = end_of_document
+        counts[0, text], counts[1, text], counts[2, text] = end - start + 1, num_single, num_fallback
+        start = end
