@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.corpus.kernel import kernel
-from headrace.tokens.indexed import Tokens
 from headrace.tokens.words import piece_end
 
 LONGER, SINGLE, FALLBACK = range(3)
@@ -13,7 +12,7 @@ LONGER, SINGLE, FALLBACK = range(3)
 
 @kernel
 def cut_pieces(
-    data: NDArray[np.uint8], offsets: NDArray[np.int64], classes: NDArray[np.uint8], cut_digits: int
+    data: np.ndarray, offsets: np.ndarray, classes: np.ndarray, cut_digits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where the pieces of all texts lie, as offsets, and how many pieces there are up to the end of each text."""
     places = np.empty(2 * len(offsets) + 64, np.int64)
@@ -36,12 +35,12 @@ def cut_pieces(
 
 @kernel
 def join_documents(
-    ids: NDArray[np.uint32],
-    ends: NDArray[np.int64],
+    ids: np.ndarray,
+    ends: np.ndarray,
     end_of_document: int,
-    kinds: NDArray[np.uint8],
-    joined: Tokens,
-    counts: NDArray[np.int32],
+    kinds: np.ndarray,
+    joined: np.ndarray,
+    counts: np.ndarray,
 ) -> None:
     """Fills `joined` with the ids of each text and the end of its document, and `counts` with three rows of numbers:
     tokens, bytes in tokens of one byte, and those of them that are part of a sign."""

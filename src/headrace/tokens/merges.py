@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.corpus.kernel import inner_kernel, kernel
-from headrace.tokens.words import Bytes
 
 Array = TypeVar("Array", bound=NDArray[Any])
 Numbers = NDArray[np.int64]
@@ -31,7 +30,7 @@ GROWTH = 2
 
 @kernel
 def learn_merges(
-    words: Bytes, starts: Numbers, counts: Numbers, first_tokens: Nodes, num_merges: int
+    words: np.ndarray, starts: np.ndarray, counts: np.ndarray, first_tokens: np.ndarray, num_merges: int
 ) -> NDArray[np.int32]:
     """(M, 2) the pairs to merge, most frequent first; M is smaller than `num_merges` if the words support no more.
 
@@ -49,7 +48,7 @@ def learn_merges(
     for pair in range(num_pairs):
         heap_size = _push(heap, heap_size, totals[pair], pair, sides)
     merges = np.empty((num_merges, 2), np.int32)
-    by_left, by_right = np.full(len(sizes), NONE, np.int32), np.full(len(sizes), NONE, np.int32)
+    by_side = np.full((2, len(sizes)), NONE, np.int32)  # new pairs by what stands left of the token, and right
     made = np.empty((1024, 2), np.int32)  # pairs of this pass and their places, as they come
     num_merged = 0
     while num_merged < num_merges:
@@ -70,7 +69,7 @@ def learn_merges(
             sides, totals, lists = _more_rows(sides, grown), _longer(totals, grown), _more_rows(lists, grown)
         first_new = num_pairs
         num_pairs, num_made = _merge(
-            pair, token, nodes, sizes, (sides, totals, lists, places), num_pairs, made, (by_left, by_right)
+            pair, token, nodes, sizes, (sides, totals, lists, places), num_pairs, made, by_side
         )
         if len(places) < num_places + num_made:
             places = _longer(places, GROWTH * (num_places + num_made))
@@ -78,14 +77,14 @@ def learn_merges(
         if len(heap) < heap_size + num_pairs - first_new:
             heap = _more_rows(heap, GROWTH * (heap_size + num_pairs - first_new))
         for pair in range(first_new, num_pairs):
-            by_left[sides[pair, 0]], by_right[sides[pair, 1]] = NONE, NONE
+            by_side[0, sides[pair, 0]], by_side[1, sides[pair, 1]] = NONE, NONE
             if totals[pair] > 0:
                 heap_size = _push(heap, heap_size, totals[pair], pair, sides)
     return merges[:num_merged]
 
 
 @kernel
-def _lay_out(words: Bytes, starts: Numbers, counts: Numbers, first_tokens: Nodes) -> Nodes:
+def _lay_out(words: np.ndarray, starts: np.ndarray, counts: np.ndarray, first_tokens: np.ndarray) -> Nodes:
     nodes = np.full((starts[-1] + len(counts) + 1, 3), NONE, np.int32)
     at = 1
     for word in range(len(counts)):
@@ -97,7 +96,7 @@ def _lay_out(words: Bytes, starts: Numbers, counts: Numbers, first_tokens: Nodes
 
 
 @kernel
-def _first_pairs(nodes: Nodes, first_tokens: Nodes) -> tuple[Pairs, Numbers, Numbers, Nodes]:
+def _first_pairs(nodes: np.ndarray, first_tokens: np.ndarray) -> tuple[Pairs, Numbers, Numbers, Nodes]:
     """Pairs of bytes: their sides, totals, lists and places. Enters them into the nodes."""
     width = first_tokens.max() + 1
     numbers = np.full((width, width), NONE, np.int32)
@@ -135,16 +134,15 @@ def _first_pairs(nodes: Nodes, first_tokens: Nodes) -> tuple[Pairs, Numbers, Num
 def _merge(
     pair: int,
     token: int,
-    nodes: Nodes,
-    sizes: Nodes,
+    nodes: np.ndarray,
+    sizes: np.ndarray,
     pairs: tuple[Pairs, Numbers, Numbers, Nodes],
     num_pairs: int,
-    made: Nodes,
-    numbers: tuple[Nodes, Nodes],
+    made: np.ndarray,
+    by_side: np.ndarray,
 ) -> tuple[int, int]:
     """Puts one token in place of a pair wherever it stands; returns how many pairs there are and places were made."""
     sides, totals, lists, places = pairs
-    by_left, by_right = numbers  # of the pairs that this pass makes: by what stands left of the token, and right of it
     left_size, right_size = sizes[sides[pair, 0]], sizes[sides[pair, 1]]
     num_made = 0
     for index in range(lists[pair, 0], lists[pair, 0] + lists[pair, 1]):
@@ -160,10 +158,10 @@ def _merge(
             start = at - sizes[before]
             totals[nodes[start, PAIR]] -= weight
             # A token that this pass has just made is found as one that stands left.
-            made_pair = by_left[before]
+            made_pair = by_side[0, before]
             if made_pair == NONE:
                 made_pair, num_pairs = num_pairs, num_pairs + 1
-                by_left[before] = made_pair
+                by_side[0, before] = made_pair
                 sides[made_pair, 0], sides[made_pair, 1], totals[made_pair], lists[made_pair, 1] = before, token, 0, 0
             totals[made_pair] += weight
             nodes[start, PAIR] = made[num_made, 0] = made_pair
@@ -171,10 +169,10 @@ def _merge(
             num_made += 1
         if after != NONE:
             totals[nodes[at, PAIR]] -= weight
-            made_pair = by_right[after]
+            made_pair = by_side[1, after]
             if made_pair == NONE:
                 made_pair, num_pairs = num_pairs, num_pairs + 1
-                by_right[after] = made_pair
+                by_side[1, after] = made_pair
                 sides[made_pair, 0], sides[made_pair, 1], totals[made_pair], lists[made_pair, 1] = token, after, 0, 0
             totals[made_pair] += weight
             nodes[at, PAIR] = made[num_made, 0] = made_pair
@@ -185,7 +183,13 @@ def _merge(
 
 @inner_kernel
 def _list_places(
-    nodes: Nodes, lists: Numbers, places: Nodes, num_places: int, made: Nodes, first_new: int, num_pairs: int
+    nodes: np.ndarray,
+    lists: np.ndarray,
+    places: np.ndarray,
+    num_places: int,
+    made: np.ndarray,
+    first_new: int,
+    num_pairs: int,
 ) -> int:
     """Sorts the places of a pass by their pair, in order, and leaves out those that the pass itself undid."""
     for index in range(len(made)):
@@ -204,7 +208,7 @@ def _list_places(
 
 
 @inner_kernel
-def _comes_first(count: int, pair: int, other_count: int, other: int, sides: Pairs) -> bool:
+def _comes_first(count: int, pair: int, other_count: int, other: int, sides: np.ndarray) -> bool:
     if count != other_count:
         return count > other_count
     if sides[pair, 0] != sides[other, 0]:
@@ -213,7 +217,7 @@ def _comes_first(count: int, pair: int, other_count: int, other: int, sides: Pai
 
 
 @inner_kernel
-def _push(heap: Numbers, size: int, count: int, pair: int, sides: Pairs) -> int:
+def _push(heap: np.ndarray, size: int, count: int, pair: int, sides: np.ndarray) -> int:
     at = size
     while at > 0:
         parent = (at - 1) >> 1
@@ -226,7 +230,7 @@ def _push(heap: Numbers, size: int, count: int, pair: int, sides: Pairs) -> int:
 
 
 @inner_kernel
-def _sink(heap: Numbers, size: int, count: int, pair: int, sides: Pairs) -> None:
+def _sink(heap: np.ndarray, size: int, count: int, pair: int, sides: np.ndarray) -> None:
     """Puts an entry at the top and lets it sink to its place."""
     at = 0
     while True:
@@ -244,14 +248,14 @@ def _sink(heap: Numbers, size: int, count: int, pair: int, sides: Pairs) -> None
 
 
 @inner_kernel
-def _pop(heap: Numbers, size: int, sides: Pairs) -> int:
+def _pop(heap: np.ndarray, size: int, sides: np.ndarray) -> int:
     if size > 1:
         _sink(heap, size - 1, heap[size - 1, 0], heap[size - 1, 1], sides)
     return size - 1
 
 
 @inner_kernel
-def _settle(heap: Numbers, size: int, totals: Numbers, sides: Pairs) -> int:
+def _settle(heap: np.ndarray, size: int, totals: np.ndarray, sides: np.ndarray) -> int:
     """Renews counts at the top until the one there is true; pairs that are gone leave."""
     while size > 0 and heap[0, 0] != totals[heap[0, 1]]:
         if totals[heap[0, 1]] <= 0:

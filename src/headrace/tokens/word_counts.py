@@ -78,18 +78,17 @@ class WordCounts:
 
 @kernel
 def count_words(
-    data: Bytes,
-    offsets: Numbers,
-    classes: Bytes,
+    data: np.ndarray,
+    offsets: np.ndarray,
+    classes: np.ndarray,
     cutting: tuple[int, int, int],
-    place: Numbers,
+    place: np.ndarray,
     table: tuple[NDArray[np.int32], Hashes, Numbers, Numbers, Bytes],
 ) -> int:
     """Counts until all texts are done or the table is full; returns the bytes of the word that found no room.
 
     place: the text and the byte in it to go on at, and the number of words; all are kept up to date.
     """
-    pattern, cut_digits, most_digits = cutting
     slots, hashes, starts, counts, kept = table
     text, begin, num_words = int(place[0]), int(place[1]), int(place[2])
     while text < len(offsets) - 1:
@@ -97,8 +96,8 @@ def count_words(
         piece = at
         while at < end:
             if at >= piece:
-                piece = piece_end(data, at, end, classes, cut_digits)
-            stop = word_end(data, at, piece, classes, pattern, most_digits)
+                piece = piece_end(data, at, end, classes, cutting[1])
+            stop = word_end(data, at, piece, classes, cutting)
             code = _hash(data, at, stop)
             slot = _find(data, at, stop, code, (slots, hashes, starts, kept))
             word = slots[slot]
@@ -120,7 +119,7 @@ def count_words(
 
 
 @inner_kernel
-def _hash(data: Bytes, begin: int, end: int) -> np.uint64:
+def _hash(data: np.ndarray, begin: int, end: int) -> np.uint64:
     code = np.uint64(0x9E3779B97F4A7C15)
     for at in range(begin, end):
         code = (code ^ np.uint64(data[at])) * np.uint64(0xFF51AFD7ED558CCD)
@@ -129,7 +128,7 @@ def _hash(data: Bytes, begin: int, end: int) -> np.uint64:
 
 @inner_kernel
 def _find(
-    data: Bytes, begin: int, end: int, code: np.uint64, table: tuple[NDArray[np.int32], Hashes, Numbers, Bytes]
+    data: np.ndarray, begin: int, end: int, code: np.uint64, table: tuple[NDArray[np.int32], Hashes, Numbers, Bytes]
 ) -> int:
     """The slot of a word, or the empty one where it belongs."""
     slots, hashes, starts, kept = table
@@ -151,7 +150,7 @@ def _find(
 
 
 @kernel
-def fill_slots(slots: NDArray[np.int32], hashes: Hashes, num_words: int) -> None:
+def fill_slots(slots: np.ndarray, hashes: np.ndarray, num_words: int) -> None:
     """Enters words, all different, into empty slots."""
     mask = len(slots) - 1
     for word in range(num_words):

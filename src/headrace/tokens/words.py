@@ -32,7 +32,7 @@ def cutting(pattern: PatternName, digits: Digits) -> tuple[int, int, int]:
 
 
 @inner_kernel
-def piece_end(data: Bytes, at: int, end: int, classes: Bytes, cut_digits: int) -> int:
+def piece_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, cut_digits: int) -> int:
     """Where the piece that begins at `at` ends."""
     if cut_digits == 0:
         return end
@@ -48,8 +48,9 @@ def piece_end(data: Bytes, at: int, end: int, classes: Bytes, cut_digits: int) -
 
 
 @inner_kernel
-def word_end(data: Bytes, at: int, end: int, classes: Bytes, pattern: int, most_digits: int) -> int:
+def word_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, cutting: tuple[int, int, int]) -> int:
     """Where the word that begins at `at` ends, in a piece that ends at `end`."""
+    pattern, _, most_digits = cutting
     if pattern == GPT2:
         return _gpt2_end(data, at, end, classes)
     if pattern == CL100K:
@@ -58,7 +59,7 @@ def word_end(data: Bytes, at: int, end: int, classes: Bytes, pattern: int, most_
 
 
 @inner_kernel
-def _sign(data: Bytes, at: int, end: int, classes: Bytes) -> tuple[int, int]:
+def _sign(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> tuple[int, int]:
     """The class of the sign at `at`, and where the next begins."""
     if at >= end:
         return NOTHING, end
@@ -74,7 +75,7 @@ def _sign(data: Bytes, at: int, end: int, classes: Bytes) -> tuple[int, int]:
 
 
 @inner_kernel
-def _low(data: Bytes, at: int) -> int:
+def _low(data: np.ndarray, at: int) -> int:
     """The six bits that a byte inside a sign holds."""
     return int(data[at]) & 0x3F
 
@@ -85,7 +86,7 @@ def _is_in(kinds: int, kind: int) -> bool:
 
 
 @inner_kernel
-def _letters_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
+def _letters_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
     kind, after = _sign(data, at, end, classes)
     while _is_in(LETTERS, kind):
         at = after
@@ -94,7 +95,7 @@ def _letters_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
 
 
 @inner_kernel
-def _numbers_end(data: Bytes, at: int, end: int, classes: Bytes, most: int) -> int:
+def _numbers_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, most: int) -> int:
     kind, after = _sign(data, at, end, classes)
     count = 0
     while kind == NUMBER and count < most:
@@ -105,7 +106,7 @@ def _numbers_end(data: Bytes, at: int, end: int, classes: Bytes, most: int) -> i
 
 
 @inner_kernel
-def _others_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
+def _others_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
     """The end of a run of what is neither letter, number nor white space."""
     kind, after = _sign(data, at, end, classes)
     while _is_in(SIGNS, kind):
@@ -115,7 +116,7 @@ def _others_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
 
 
 @inner_kernel
-def _spaces_end(data: Bytes, at: int, end: int, classes: Bytes, newlines: bool) -> int:
+def _spaces_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, newlines: bool) -> int:
     r"""The end of `\s*[\r\n]+|\s+(?!\S)|\s+`, without the first alternative unless `newlines` count."""
     kind, after = _sign(data, at, end, classes)
     last = begin = at
@@ -131,7 +132,7 @@ def _spaces_end(data: Bytes, at: int, end: int, classes: Bytes, newlines: bool) 
 
 
 @inner_kernel
-def _contraction_end(data: Bytes, at: int, end: int, fold: bool) -> int:
+def _contraction_end(data: np.ndarray, at: int, end: int, fold: bool) -> int:
     """The end of 's 't 're 've 'm 'll 'd if one begins at `at`, else `at`; in any case of letters with `fold`."""
     if at + 1 >= end or data[at] != APOSTROPHE:
         return at
@@ -150,7 +151,7 @@ def _contraction_end(data: Bytes, at: int, end: int, fold: bool) -> int:
 
 
 @inner_kernel
-def _gpt2_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
+def _gpt2_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
     stop = _contraction_end(data, at, end, False)
     if stop > at:
         return stop
@@ -166,7 +167,7 @@ def _gpt2_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
 
 
 @inner_kernel
-def _cl100k_end(data: Bytes, at: int, end: int, classes: Bytes, most_digits: int) -> int:
+def _cl100k_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, most_digits: int) -> int:
     stop = _contraction_end(data, at, end, True)
     if stop > at:
         return stop
@@ -183,7 +184,7 @@ def _cl100k_end(data: Bytes, at: int, end: int, classes: Bytes, most_digits: int
 
 
 @inner_kernel
-def _rest_end(data: Bytes, at: int, end: int, classes: Bytes, slashes: bool) -> int:
+def _rest_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, slashes: bool) -> int:
     """What `cl100k` and `o200k` make of signs and white space; slashes may follow as line ends do with `slashes`."""
     start = at + 1 if data[at] == BLANK else at
     stop = _others_end(data, start, end, classes)
@@ -195,35 +196,50 @@ def _rest_end(data: Bytes, at: int, end: int, classes: Bytes, slashes: bool) -> 
 
 
 @inner_kernel
-def _o200k_end(data: Bytes, at: int, end: int, classes: Bytes, most_digits: int) -> int:
+def _o200k_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, most_digits: int) -> int:
     kind, after = _sign(data, at, end, classes)
     if kind == NUMBER:
         return _numbers_end(data, at, end, classes, most_digits)
-    if not _is_in(LETTERS, kind) and data[at] != LINE_FEED and data[at] != RETURN:
-        stop = _cased_end(data, after, end, classes)
-        if stop > after:
-            return stop
-    stop = _cased_end(data, at, end, classes)
-    return stop if stop > at else _rest_end(data, at, end, classes, True)
+    if _is_in(LETTERS, kind) or data[at] == LINE_FEED or data[at] == RETURN:
+        after = at
+    # A sign may stand before a word. Words with lower case are looked for first, with that sign and without.
+    for start in (after, at):
+        stop = _lower_end(data, start, end, classes)
+        if stop > start:
+            return _contraction_end(data, stop, end, True)
+    for start in (after, at):
+        stop = _upper_end(data, start, end, classes)
+        if stop > start:
+            return _contraction_end(data, stop, end, True)
+    return _rest_end(data, at, end, classes, True)
 
 
 @inner_kernel
-def _cased_end(data: Bytes, at: int, end: int, classes: Bytes) -> int:
-    """Upper case then lower case, either may be missing, and a contraction; `at` if neither is there.
+def _lower_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
+    """The end of upper case, if any, then lower case; `at` if there is no lower case.
 
     Letters without case and marks are both: the upper part takes them first and gives back only what it must.
     """
-    begin, given_back = at, -1
+    given_back = at
     kind, after = _sign(data, at, end, classes)
     while _is_in(LIKE_UPPER, kind):
         if kind != UPPER:
             given_back = after
         at = after
         kind, after = _sign(data, at, end, classes)
-    if kind == LOWER:
-        while _is_in(LIKE_LOWER, kind):
-            at = after
-            kind, after = _sign(data, at, end, classes)
-    elif given_back >= 0:
-        at = given_back
-    return _contraction_end(data, at, end, True) if at > begin else at
+    if kind != LOWER:
+        return given_back
+    while _is_in(LIKE_LOWER, kind):
+        at = after
+        kind, after = _sign(data, at, end, classes)
+    return at
+
+
+@inner_kernel
+def _upper_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
+    """The end of upper case that no lower case follows; `at` if there is none."""
+    kind, after = _sign(data, at, end, classes)
+    while _is_in(LIKE_UPPER, kind):
+        at = after
+        kind, after = _sign(data, at, end, classes)
+    return at

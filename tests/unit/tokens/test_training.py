@@ -59,7 +59,8 @@ def test_words_of_troublesome_texts_too(pattern: PatternName, digits: Digits) ->
 
 
 def test_every_code_point_belongs_to_its_class() -> None:
-    points = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    numbers = [*range(0xD800), *range(0xE000, 0x20000), *range(0x20000, 0x110000, 61)]
+    points = [chr(number) for number in numbers if number < 0x3400 or number % 7 == 0 or number >= 0xA000]
     text = "".join(f"a{point}1" for point in points)
 
     for pattern in ("gpt2", "o200k"):
@@ -131,4 +132,4 @@ def test_special_tokens_have_the_first_ids_and_no_text_becomes_one() -> None:
 
 def test_a_special_token_that_is_a_word_is_refused() -> None:
     with pytest.raises(InputError, match="'mill' is also a word of the text"):
-        train_vocabulary([Texts.from_strings(["mill"] * 9)], VocabularyConfig(train=260, special_tokens=("mill",)))
+        train_vocabulary([Texts.from_strings(["mill"] * 9)], VocabularyConfig(train=261, special_tokens=("mill",)))
