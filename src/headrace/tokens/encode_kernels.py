@@ -47,13 +47,13 @@ def join_documents(
     start = 0
     for text in range(len(ends)):
         shift, end = text, ends[text]
-        num_single = num_fallback = 0
+        total = num_fallback = 0
         for at in range(start, end):
-            number = ids[at]
-            joined[at + shift] = number
-            kind = kinds[number]
-            num_single += kind != LONGER
-            num_fallback += kind == FALLBACK
+            joined[at + shift] = ids[at]
+        for at in range(start, end):  # a loop of its own: the one above is a copy many numbers at a time
+            kind = kinds[ids[at]]
+            total += kind
+            num_fallback += kind >> 1
         joined[end + shift] = end_of_document
-        counts[0, text], counts[1, text], counts[2, text] = end - start + 1, num_single, num_fallback
+        counts[0, text], counts[1, text], counts[2, text] = end - start + 1, total - num_fallback, num_fallback
         start = end

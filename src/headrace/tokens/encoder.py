@@ -151,7 +151,9 @@ def _choose(tokenizer: Tokenizer, path: Path) -> _Words:
 
 def _fast_variants(description: dict[str, Any]) -> list[tuple[dict[str, Any], int]]:
     """The description as gigatoken may know it; then with the digits cut out beforehand, by us."""
-    plain = copy.deepcopy(description)
+    plain = description | {
+        "pre_tokenizer": copy.deepcopy(description["pre_tokenizer"])
+    }  # a vocabulary is no small copy
     # Without the special tokens nothing in a document can be mistaken for one; they keep their ids in the model's part.
     plain["added_tokens"] = [token for token in plain["added_tokens"] if not token["special"]]
     plain["post_processor"] = None

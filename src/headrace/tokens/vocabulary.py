@@ -58,7 +58,8 @@ def end_token(tokenizer: Tokenizer, path: Path | None = None) -> int:
 
     Raises InputError if there is none.
     """
-    template = orjson.loads(tokenizer.to_str())["post_processor"] or {}
+    processor = tokenizer.post_processor
+    template = orjson.loads(processor.__getstate__()) if processor else {}
     first = template.get("single", [{}])[0] if template.get("type") == "TemplateProcessing" else {}
     name = first["SpecialToken"]["id"] if "SpecialToken" in first else _find_end(tokenizer, path)
     number = tokenizer.token_to_id(name)
