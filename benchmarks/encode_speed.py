@@ -6,8 +6,8 @@
 The files together are the corpus. Everybody trains a vocabulary on it, and the merges must be equal; then everybody
 encodes it, and the ids must be equal. "headrace, whole step" goes from Parquet shards to the token store on disk,
 "headrace, encoder" from Arrow's buffers to ids, and both read the vocabulary's file first; the libraries get lists of
-strings, and `datasets`, in an environment of its own, a Parquet file. Every cache starts empty; "again" is what a corpus
-of many times the size comes near. Printed: MB of UTF-8 per CPU second, the median of the runs and the extremes.
+strings, and `datasets`, in an environment of its own, a Parquet file. Every cache starts empty; "again" is what a
+corpus of many times the size comes near. Printed: MB of UTF-8 per CPU second, the median of the runs and the extremes.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -126,3 +127,56 @@ def test_a_changed_page_of_text_is_an_error_and_not_other_tokens(road: Road, tmp
     with pytest.raises(OSError, match="CRC"):
         encode_corpus(curated=Artefact(tmp_path), vocabulary=road.vocabulary, row_tokens=32, workspace=workspace)
     assert not (workspace.kept / "train-00000").exists()
+
+
+def encode_with(road: Road, folder: Path, num_threads: int) -> dict[str, bytes]:
+    workspace = Workspace(kept=folder / "kept", output=folder / "output")
+    workspace.kept.mkdir(parents=True)
+    workspace.output.mkdir()
+    encode_corpus(
+        curated=road.curated,
+        vocabulary=road.vocabulary,
+        row_tokens=ROW_TOKENS,
+        workspace=workspace,
+        num_threads=num_threads,
+    )
+    return contents(workspace.output)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3, 16])
+def test_any_number_of_threads_writes_the_same_bytes(num_threads: int, road: Road, tmp_path: Path) -> None:
+    assert encode_with(road, tmp_path, num_threads) == contents(road.tokens.path)
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 200])
+def test_batches_of_any_size_give_the_same_documents(
+    batch_bytes: int, road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.tokens.encode.BATCH_BYTES", batch_bytes)
+
+    found, wanted = encode_with(road, tmp_path, 2), contents(road.tokens.path)
+
+    assert {name: found[name] for name in found if name.endswith((".bin", ".idx"))} == {
+        name: wanted[name] for name in wanted if name.endswith((".bin", ".idx"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [(b"a\xed\xa0\x80b", "is not valid UTF-8"), (b"\xff", "is not valid UTF-8"), (None, "is missing")],
+)
+def test_a_text_that_is_none_is_refused_by_its_place(
+    value: bytes | None, complaint: str, road: Road, tmp_path: Path
+) -> None:
+    for path in road.curated.path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    table = pq.read_table(tmp_path / "train-00000.parquet")
+    texts = [*table["text"].cast(pa.binary()).to_pylist()[:-1], value]
+    wrong = pa.Array.from_buffers(pa.string(), len(texts), pa.array(texts, pa.binary()).buffers())
+    pq.write_table(table.set_column(1, "text", wrong), tmp_path / "train-00000.parquet", write_page_checksum=True)
+    workspace = Workspace(kept=tmp_path / "kept", output=tmp_path / "output")
+    workspace.kept.mkdir()
+    workspace.output.mkdir()
+
+    with pytest.raises(InputError, match=rf"train-00000\.parquet: a text among documents 0 to 89 {complaint}"):
+        encode_corpus(curated=Artefact(tmp_path), vocabulary=road.vocabulary, row_tokens=32, workspace=workspace)
