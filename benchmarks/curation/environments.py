@@ -25,6 +25,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "libraries": (
         "datasketch==2.0.0", "rensa==0.5.0", "jieba==0.42.1", "rjieba==0.2.2", "orjson", "xxhash", "zstandard",
     ),
+    "datasets": ("datasets==5.2.0", "transformers==5.23.0", "pyarrow"),
     "headrace": (),
 }  # fmt: skip
 

@@ -128,6 +128,8 @@ def print_result(run: "Run") -> None:
         console.print(Text.assemble((sample.prompt, "bold cyan"), safe_text(sample.continuation)), soft_wrap=False)
         console.print()
     console.print(corpus_line(run.folder.artefact("curate").summary), soft_wrap=True)
+    for artefact in run.folder.artefacts("tokens"):
+        console.print(tokens_line(artefact.summary["train"]), soft_wrap=True)
     for artefact in run.folder.artefacts("train"):
         console.print(training_line(artefact.summary), soft_wrap=True)
     if run.folder.artefacts("train"):
@@ -144,6 +146,20 @@ def corpus_line(summary: dict[str, Any]) -> str:
         gone_for += f"; the mixture uses {summary['used']:,} of them, {summary['copies']:,} with copies"
     damaged = f"; {summary['quarantined']:,} damaged records" if summary["quarantined"] else ""
     return f"Corpus: {summary['kept']:,} of {summary['seen']:,} documents kept{gone_for}{damaged}"
+
+
+def tokens_line(counts: dict[str, Any]) -> str:
+    """How many tokens the training text became, and how well the vocabulary fits each language."""
+
+    def fit(part: dict[str, Any]) -> str:
+        covered = 1 - part["single_bytes"] / max(1, part["bytes"])
+        return f"{part['bytes'] / max(1, part['tokens']):.2f} bytes each, {covered:.1%} of the text in longer ones"
+
+    languages = counts.get("language", {})
+    each = (
+        "".join(f"; {safe_text(name)}: {fit(part)}" for name, part in languages.items()) if len(languages) > 1 else ""
+    )
+    return f"Tokens: {counts['tokens']:,}, {fit(counts)}{each}"
 
 
 def training_line(summary: dict[str, Any]) -> str:

@@ -180,7 +180,14 @@ class _Road:
         config, store, folder = self._recipe.tokens_config, self._store, self._options.recipe_folder
         make = partial(steps.make_vocabulary, config.vocabulary, curated=curated, folder=folder, store=store)
         vocabulary = self._step("vocabulary", make)
-        make = partial(steps.encode, config.row_tokens, curated=curated, vocabulary=vocabulary, store=store)
+        make = partial(
+            steps.encode,
+            config.row_tokens,
+            curated=curated,
+            vocabulary=vocabulary,
+            store=store,
+            num_threads=self._options.num_workers,
+        )
         tokens = self._step("tokens", make)
         model = self._train(tokens, vocabulary)
         if model and self._recipe.evaluate:

@@ -25,6 +25,7 @@ from headrace.store import Artefact, StepSpec, Store, Workspace
 from headrace.store.fingerprint import digest_file, fingerprint_files, unread_files
 from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, build_vocabulary, encode_corpus
 from headrace.tokens.config import VocabularyConfig
+from headrace.tokens.formats import files_of
 
 QUALITY_VERSION = 1
 EVALUATE_VERSION = 1  # here and not beside its code, which imports torch
@@ -130,8 +131,8 @@ def curate_corpus(
 def make_vocabulary(config: VocabularyConfig, *, curated: Artefact, folder: Path, store: Store) -> Artefact:
     """The tokenizer: trained on the curated text, or a file below the recipe's folder."""
     inputs = {"corpus": curated.address}
-    if config.file is not None and (folder / config.file).is_file():
-        inputs = {"file": digest_file(folder / config.file)}
+    if config.file is not None:
+        inputs = {path.name: digest_file(path) for path in files_of(folder / config.file) if path.is_file()}
     spec = StepSpec("vocabulary", VOCABULARY_VERSION, config, inputs)
     return store.ensure(
         spec,
@@ -139,14 +140,18 @@ def make_vocabulary(config: VocabularyConfig, *, curated: Artefact, folder: Path
     )
 
 
-def encode(row_tokens: int, *, curated: Artefact, vocabulary: Artefact, store: Store) -> Artefact:
+def encode(row_tokens: int, *, curated: Artefact, vocabulary: Artefact, store: Store, num_threads: int) -> Artefact:
     """The token store and the plan of its rows."""
     inputs = {"corpus": curated.address, "vocabulary": vocabulary.address}
     spec = StepSpec("tokens", ENCODE_VERSION, EncodeSettings(row_tokens=row_tokens), inputs)
     return store.ensure(
         spec,
         lambda workspace: encode_corpus(
-            curated=_verify(curated), vocabulary=_verify(vocabulary), row_tokens=row_tokens, workspace=workspace
+            curated=_verify(curated),
+            vocabulary=_verify(vocabulary),
+            row_tokens=row_tokens,
+            workspace=workspace,
+            num_threads=num_threads,
         ),
     )
 

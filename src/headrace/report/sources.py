@@ -87,7 +87,7 @@ def tokens_section(material: Material) -> Section | None:
     facts.append(Fact("Bytes per token", decimal(num_bytes / num_tokens, 2), note="more means fewer tokens for a text"))
     facts += [Fact("Row", count(row_tokens), "tokens")] if isinstance(row_tokens, int) else []
     facts.append(Fact("Token type", _token_type(store), note="Megatron-LM indexed dataset"))
-    blocks: list[Block] = [Facts(tuple(facts)), _splits_table(splits), *_density(splits)]
+    blocks: list[Block] = [Facts(tuple(facts)), _splits_table(splits), *_density(splits), *_coverage(splits)]
     lead = "Text as the model reads it: documents end to end, packed whole into rows wherever they fit."
     return Section("tokens", "Tokens", lead, tuple(blocks))
 
@@ -128,6 +128,34 @@ def _density(splits: Mapping[str, Counts]) -> list[Block]:
         for name, tokens in num_tokens.most_common(MOST_BARS)
     ]
     return [bar_chart("Bytes per token, by language", bars, unit="bytes of UTF-8 per token")]
+
+
+def _coverage(splits: Mapping[str, Counts]) -> list[Block]:
+    """How well the vocabulary fits the text of each language and source."""
+    rows: list[tuple[Cell, ...]] = []
+    for column in ("language", "source"):
+        names = sorted({name for counts in splits.values() for name in counts[column]})
+        for name in names:
+            sums = Counter[str]()
+            for counts in splits.values():
+                sums.update(counts[column].get(name, {}))
+            if "single_bytes" not in sums or not sums["bytes"]:  # written before this was counted
+                continue
+            longer, fallback = (1 - sums["single_bytes"] / sums["bytes"], sums["fallback_bytes"] / sums["bytes"])
+            rows.append(
+                (
+                    f"{column} {name}",
+                    decimal(sums["bytes"] / sums["tokens"], 2),
+                    Gauge(share(longer, 1), longer),
+                    share(fallback, 1),
+                )
+            )
+    columns = (Column("Text", "text"), Column("Bytes per token"), Column("Covered"), Column("Byte fallback"))
+    note = (
+        "Covered: the share of the bytes that lie in tokens longer than one byte. Byte fallback: the share that became "
+        "single bytes of signs the vocabulary does not know."
+    )
+    return [Table(columns, tuple(rows), note=note)] if rows else []
 
 
 def _token_type(store: Artefact) -> str:

@@ -1,123 +1,144 @@
 """Curated documents to token ids, one indexed dataset and one lineage file per corpus shard."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from gigatoken import Tokenizer as FastTokenizer
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
+from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 from headrace.store import Artefact, Workspace, publish_folder
-from headrace.tokens.indexed import Tokens, token_type, write_indexed
+from headrace.tokens.indexed import write_index
 from headrace.tokens.packing import plan_rows
-from headrace.tokens.vocabulary import end_token, load_vocabulary
 from headrace.trace import progress, span
 
-ENCODE_VERSION = 1
-BATCH_DOCUMENTS = 4096
+if TYPE_CHECKING:
+    from headrace.tokens.encoder import Encoder
+
+ENCODE_VERSION = 2
+BATCH_BYTES = 8_000_000  # of text: what a thread holds of a shard, however large it is
+BATCH_DOCUMENTS = 100_000
 SPLITS = ("train", "validation")
-PROBE = "It's 2,345 mills;\r\n\n  they'll  TURN\u00a0on\tof the of the of the 🙂 e\u0301 水轮，慢慢 the_name() 的的的\n"
+LINEAGE = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "source", "language")),
+        ("size_bytes", pa.int64()),
+        *((name, pa.int32()) for name in ("num_tokens", "single_bytes", "fallback_bytes")),
+    ]
+)
+SUMS = {
+    "tokens": "num_tokens",
+    "bytes": "size_bytes",
+    "single_bytes": "single_bytes",
+    "fallback_bytes": "fallback_bytes",
+}
 
 
-class Encoder:
-    """Text to ids as `tokenizers` gives them, several times faster; text that looks like a special token stays text."""
-
-    def __init__(self, path: Path) -> None:
-        """Reads a `tokenizer.json`. Raises InputError for a kind that cannot be encoded with equal ids."""
-        tokenizer = load_vocabulary(path)
-        self.end_of_document = end_token(tokenizer)
-        self.kind = token_type(tokenizer.get_vocab_size())
-        description = orjson.loads(tokenizer.to_str())
-        # Without the special tokens nothing in a document can be mistaken for one; they keep their ids in the model's
-        # part.
-        description["added_tokens"], description["post_processor"] = [], None
-        try:
-            self._fast = FastTokenizer.from_json(orjson.dumps(description))
-        except RuntimeError as error:
-            raise InputError(f"{path}: {str(error).splitlines()[0]}. Use a byte-level BPE tokenizer.") from error
-        self._check_agreement(tokenizer, path)
-
-    def encode(self, texts: Sequence[str]) -> tuple[Tokens, NDArray[np.int32]]:
-        """The ids of all texts end to end, each followed by the end of its document, and the tokens of each."""
-        encoded = self._fast.encode_batch(list(texts))
-        offsets = np.asarray(encoded.layout.offsets.data, np.int64)
-        flat = np.asarray(encoded.layout.content.data)[offsets[0] : offsets[-1]]
-        ends = offsets[1:] - offsets[0]
-        return np.insert(flat, ends, self.end_of_document).astype(self.kind), (np.diff(offsets) + 1).astype(np.int32)
-
-    def _check_agreement(self, tokenizer: Tokenizer, path: Path) -> None:
-        """Raises InputError for what the fast encoder reads otherwise without saying so: dropout, texts unsplit."""
-        tokenizer.encode_special_tokens = True
-        if self.encode([PROBE])[0][:-1].tolist() != tokenizer.encode(PROBE, add_special_tokens=False).ids:
-            raise InputError(f"{path}: ids would not be those of `tokenizers`. Use a plain byte-level BPE tokenizer.")
-
-
-def encode_corpus(*, curated: Artefact, vocabulary: Artefact, row_tokens: int, workspace: Workspace) -> dict[str, Any]:
+def encode_corpus(
+    *, curated: Artefact, vocabulary: Artefact, row_tokens: int, workspace: Workspace, num_threads: int = 1
+) -> dict[str, Any]:
     """Encodes every shard of both splits and plans the rows; returns counts per split, source and language.
 
-    A shard that was finished before a kill is not encoded again. Raises InputError if the training split does not fill
-    one row.
+    A shard that was finished before a kill is not encoded again. Threads take a shard each; nearly all they do is done
+    without the interpreter's lock. Raises InputError if the training split does not fill one row.
     """
+    from headrace.tokens.encoder import Encoder  # brings the kernels' compiler, which a finished run does not need
+
     encoder = Encoder(vocabulary.path / "tokenizer.json")
-    shards = {split: curated.files(f"{split}-*.parquet") for split in SPLITS}
-    total = sum(shard.stat().st_size for paths in shards.values() for shard in paths)
+    shards = [shard for split in SPLITS for shard in curated.files(f"{split}-*.parquet")]
+    total = sum(shard.stat().st_size for shard in shards)
     done = 0
-    for shard in (shard for paths in shards.values() for shard in paths):
-        with span("encode", shard=shard.name):
-            _encode_shard(shard, encoder, workspace)
-        done += shard.stat().st_size
-        progress("tokens", done, total, unit="bytes")
+    with ThreadPoolExecutor(max(1, min(num_threads, len(shards)))) as threads:
+        finished = threads.map(lambda shard: _encode_shard(shard, encoder, workspace), shards)
+        try:
+            for size_bytes in finished:
+                done += size_bytes
+                progress("tokens", done, total, unit="bytes")
+        except BaseException:
+            threads.shutdown(cancel_futures=True)  # else the shards that nobody has begun are encoded first
+            raise
     for folder in sorted(workspace.kept.iterdir()):
         for path in folder.iterdir():
             (workspace.output / path.name).hardlink_to(path)
     return {split: _plan_split(split, row_tokens, workspace.output) for split in SPLITS}
 
 
-def _encode_shard(shard: Path, encoder: Encoder, workspace: Workspace) -> None:
+def _encode_shard(shard: Path, encoder: "Encoder", workspace: Workspace) -> int:
+    """Publishes the dataset of one shard unless it is there; returns the shard's bytes."""
     final = workspace.kept / shard.stem
-    if final.exists():
-        return
-    staged = workspace.output / shard.stem
-    staged.mkdir()
-    ids: list[Tokens] = []
-    lengths, lineage = [], []
-    for batch in pq.ParquetFile(shard, page_checksum_verification=True).iter_batches(BATCH_DOCUMENTS):
-        texts = batch.column("text").to_pylist()
-        batch_ids, batch_lengths = encoder.encode(texts)
-        ids.append(batch_ids)
-        lengths.append(batch_lengths)
-        size_bytes = pa.array([len(text.encode()) for text in texts], pa.int64())
-        lineage.append(
-            pa.table(
-                {
-                    "id": batch.column("id"),
-                    "source": batch.column("source"),
-                    "language": batch.column("language"),
-                    "size_bytes": size_bytes,
-                    "num_tokens": pa.array(batch_lengths, pa.int32()),
-                }
-            )
-        )
-    write_indexed(staged / shard.stem, np.concatenate(ids).astype(encoder.kind), np.concatenate(lengths))
-    pq.write_table(
-        pa.concat_tables(lineage),
-        staged / f"{shard.stem}.documents.parquet",
-        compression="zstd",
-        write_page_checksum=True,
+    if not final.exists():
+        staged = workspace.output / shard.stem
+        staged.mkdir()
+        with span("encode", shard=shard.name):
+            _write_dataset(shard, encoder, staged / shard.stem)
+        publish_folder(staged, final)
+    return shard.stat().st_size
+
+
+def _write_dataset(shard: Path, encoder: "Encoder", prefix: Path) -> None:
+    lengths: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
+    path = f"{prefix}.documents.parquet"
+    with (
+        prefix.with_suffix(".bin").open("wb") as binary,
+        pq.ParquetWriter(path, LINEAGE, compression="zstd", write_page_checksum=True) as lineage,
+    ):
+        for batch in _read_batches(shard):
+            texts = Texts.from_arrow(batch["text"])
+            encoded = encoder.encode(texts)
+            encoded.ids.tofile(binary)
+            lengths.append(encoded.lengths)
+            columns = {name: batch[name] for name in ("id", "source", "language")} | {
+                "size_bytes": texts.sizes,
+                "num_tokens": encoded.lengths,
+                "single_bytes": encoded.single_bytes,
+                "fallback_bytes": encoded.fallback_bytes,
+            }
+            lineage.write_table(pa.table(columns, schema=LINEAGE))
+    write_index(prefix, np.concatenate(lengths), np.dtype(encoder.kind))
+
+
+def _read_batches(shard: Path) -> Iterator[pa.RecordBatch]:
+    """Some MB of documents at a time, of which none is larger than it must be to hold its longest document.
+
+    Raises InputError for a text that is missing or no UTF-8, which Parquet does not check.
+    """
+    with pq.ParquetFile(shard, page_checksum_verification=True, pre_buffer=False, buffer_size=1 << 20) as file:
+        num_bytes = sum(_text_bytes(file.metadata, group) for group in range(file.num_row_groups))
+        per_document = num_bytes / max(1, file.metadata.num_rows)
+        size = max(1, min(BATCH_DOCUMENTS, int(BATCH_BYTES / max(1.0, per_document))))
+        first = 0
+        for batch in file.iter_batches(size, columns=["id", "text", "source", "language"], use_threads=False):
+            place = f"{shard}: a text among documents {first:,} to {first + len(batch) - 1:,}"
+            if batch["text"].null_count:
+                raise InputError(f"{place} is missing. Curate the corpus again.")
+            try:
+                batch["text"].validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise InputError(f"{place} is not valid UTF-8 ({error}). Curate the corpus again.") from error
+            first += len(batch)
+            yield batch
+
+
+def _text_bytes(metadata: pq.FileMetaData, group: int) -> int:
+    columns = metadata.row_group(group)
+    return next(
+        int(columns.column(index).total_uncompressed_size)
+        for index in range(columns.num_columns)
+        if columns.column(index).path_in_schema == "text"
     )
-    publish_folder(staged, final)
 
 
 def _plan_split(split: str, row_tokens: int, folder: Path) -> dict[str, Any]:
-    tables = [pq.read_table(path) for path in sorted(folder.glob(f"{split}-*.documents.parquet"))]
-    documents = pa.concat_tables(tables) if tables else pa.table({"num_tokens": pa.array([], pa.int32())})
-    lengths = documents.column("num_tokens").to_numpy().astype(np.int32)
+    paths = sorted(folder.glob(f"{split}-*.documents.parquet"))
+    columns = ["source", "language", *SUMS.values()]
+    documents = pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]) if paths else None
+    lengths = documents["num_tokens"].to_numpy() if documents else np.empty(0, np.int32)
     num_tokens = int(lengths.sum(dtype=np.int64))
     if split == "train" and num_tokens < row_tokens:
         raise InputError(
@@ -132,21 +153,17 @@ def _plan_split(split: str, row_tokens: int, folder: Path) -> dict[str, Any]:
         "rows": plan.num_rows,
         "fill": round(num_tokens / max(1, plan.num_rows * row_tokens), 5),
     }
-    if num_tokens:
-        summary["bytes"] = int(documents.column("size_bytes").to_numpy().sum())
+    if documents and num_tokens:
+        summary |= {name: pc.sum(documents[column]).as_py() for name, column in SUMS.items()}
         for column in ("source", "language"):
             summary[column] = _totals(documents, column)
     return summary
 
 
 def _totals(documents: pa.Table, column: str) -> dict[str, dict[str, int]]:
-    sums = documents.group_by(column).aggregate([("num_tokens", "sum"), ("size_bytes", "sum"), ("num_tokens", "count")])
+    sums = documents.group_by(column).aggregate([*((name, "sum") for name in SUMS.values()), ("num_tokens", "count")])
     rows = sorted(sums.to_pylist(), key=lambda row: str(row[column]))
     return {
-        row[column]: {
-            "documents": row["num_tokens_count"],
-            "tokens": row["num_tokens_sum"],
-            "bytes": row["size_bytes_sum"],
-        }
+        row[column]: {"documents": row["num_tokens_count"], **{name: row[f"{of}_sum"] for name, of in SUMS.items()}}
         for row in rows
     }

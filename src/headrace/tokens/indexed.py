@@ -29,15 +29,20 @@ def token_type(vocabulary_size: int) -> type[np.generic]:
 
 def write_indexed(prefix: Path, token_ids: Tokens, lengths: NDArray[np.int32]) -> None:
     """Writes `prefix.bin` and `prefix.idx`; `lengths` are the tokens of each document and sum to the ids."""
-    assert int(lengths.sum()) == len(token_ids), "document lengths and token ids disagree"
-    code = next(code for code, kind in TYPE_CODES.items() if token_ids.dtype == kind)
+    assert int(lengths.sum(dtype=np.int64)) == len(token_ids), "document lengths and token ids disagree"
+    token_ids.tofile(prefix.with_suffix(".bin"))
+    write_index(prefix, lengths, token_ids.dtype)
+
+
+def write_index(prefix: Path, lengths: NDArray[np.int32], kind: np.dtype[np.generic]) -> None:
+    """Writes `prefix.idx` for a `.bin` of ids of this kind."""
+    code = next(code for code, known in TYPE_CODES.items() if kind == known)
     offsets = np.zeros(len(lengths), np.int64)
     np.cumsum(lengths[:-1], dtype=np.int64, out=offsets[1:])
     bounds = np.arange(len(lengths) + 1, dtype=np.int64)
-    token_ids.tofile(prefix.with_suffix(".bin"))
     with prefix.with_suffix(".idx").open("wb") as file:
         file.write(HEADER.pack(MAGIC, 1, code, len(lengths), len(bounds)))
-        for array in (lengths.astype(np.int32), offsets * token_ids.dtype.itemsize, bounds):
+        for array in (lengths.astype(np.int32), offsets * kind.itemsize, bounds):
             file.write(array.tobytes())
 
 

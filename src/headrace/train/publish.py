@@ -10,7 +10,7 @@ from headrace.models.decoder import Decoder
 from headrace.models.hugging_face import save_decoder
 from headrace.store import write_file
 from headrace.tokens import load_vocabulary
-from headrace.tokens.vocabulary import END_OF_DOCUMENT, end_token
+from headrace.tokens.vocabulary import end_token
 
 CARD = """---
 library_name: transformers
@@ -36,14 +36,16 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=50)[0]))
 
 def write_model_folder(model: Decoder, folder: Path, *, tokenizer_path: Path, row_tokens: int) -> None:
     """Writes weights, configs, tokenizer and card. `row_tokens` is the longest context the model has seen."""
-    end = end_token(load_vocabulary(tokenizer_path))
+    tokenizer = load_vocabulary(tokenizer_path)
+    end = end_token(tokenizer)
+    end_name = tokenizer.id_to_token(end)
     save_decoder(model, folder, max_positions=row_tokens, end_token=end)
     shutil.copyfile(tokenizer_path, folder / "tokenizer.json")
     tokenizer_config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": END_OF_DOCUMENT,
-        "eos_token": END_OF_DOCUMENT,
-        "pad_token": END_OF_DOCUMENT,
+        "bos_token": end_name,
+        "eos_token": end_name,
+        "pad_token": end_name,
         "model_max_length": row_tokens,
         "clean_up_tokenization_spaces": False,
     }

@@ -111,6 +111,13 @@ def test_what_must_be_written_has_no_default(key: str) -> None:
         ({"model": {"preset": "tiny"}}, "`model` and `evaluate` need a `train` section"),
         ({"evaluate": ["bits_per_byte"]}, "`model` and `evaluate` need a `train` section"),
         ({"tokens": {"vocabulary": {}}}, "write exactly one of `train: SIZE` and `file: tokenizer.json`"),
+        ({"tokens": {"vocabulary": {"file": "a.json", "digits": "single"}}}, "a file says itself how it cuts numbers"),
+        ({"tokens": {"vocabulary": {"train": 300, "special_tokens": ["<a>", "<a>"]}}}, "names a token twice"),
+        ({"tokens": {"vocabulary": {"train": 257, "special_tokens": ["<a>"]}}}, "got 257, wanted at least 258"),
+        (
+            {"tokens": {"vocabulary": {"train": 300, "pattern": "gpt4"}}},
+            r"vocabulary\.pattern: got 'gpt4', wanted 'gpt2'",
+        ),
         ({"corpus": {"sources": SOURCES["sources"] * 2}}, "every source needs its own name; .*: novels"),
     ],
 )

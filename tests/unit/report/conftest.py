@@ -244,6 +244,8 @@ def _split(share: float, source: str) -> dict[str, Any]:
             "documents": round(documents * share),
             "tokens": round(tokens * share),
             "bytes": round(size_bytes * share),
+            "single_bytes": round(size_bytes * share * 0.07),
+            "fallback_bytes": round(size_bytes * share * 0.002),
         }
 
     return {

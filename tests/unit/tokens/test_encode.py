@@ -3,38 +3,20 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_road import END, ROW_TOKENS, MakeRoad, Road, write_texts
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from small_road import END, ROW_TOKENS, MakeRoad, Road
+from small_tokenizers import TEXTS, expected_ids, save_tokenizer
+from tokenizers import models, normalizers, pre_tokenizers
 
+from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 from headrace.store import Artefact, Workspace
-from headrace.tokens import TokenStore, encode_corpus, load_vocabulary
-from headrace.tokens.encode import Encoder
-
-TEXTS = {
-    "empty": "",
-    "looks like the end": "before <|endoftext|> after<|endoftext|>",
-    "only the end": "<|endoftext|>",
-    "very long": "the mill and the river " * 4_000,
-    "one very long word": "mill" * 5_000,
-    "very long Chinese": "水轮慢转河流入海" * 2_000,
-    "only spaces": " " * 3_000,
-    "carriage returns": "a\r\nb\r\n\r\n\r c\n\n\n",
-    "tabs": "\t\t a\tb \t",
-    "zero width": "\u200ba\u200d\u200c\ufeffb\u2060",
-    "private use": "\ue000\uf8ff\U000f0000\U0010fffd",
-    "control": "".join(map(chr, range(32))) + "\x7f\x80\x9f",
-    "families": "👩‍👩‍👧‍👦🏳️‍🌈👍🏽🇨🇳",
-    "combining": "e\u0301 n\u0303 \u0301\u0301",
-    "wide spaces": "\u00a0a\u3000水\u2003 b\u2028\u2029",
-    "apostrophes": "I'll they'RE 'tis d'd ''s can't",
-    "digits": "1234567890 3.14 ١٢٣ Ⅷ ½",
-    "right to left": "שלום مرحبا",
-}
+from headrace.tokens import TokenStore, encode_corpus
+from headrace.tokens.encoder import Encoder
 
 
 @pytest.fixture(scope="module")
@@ -42,70 +24,41 @@ def encoder(road: Road) -> Encoder:
     return Encoder(road.tokenizer_path)
 
 
-def expected_ids(path: Path, text: str) -> list[int]:
-    tokenizer = load_vocabulary(path)
-    tokenizer.encode_special_tokens = True
-    return tokenizer.encode(text, add_special_tokens=False).ids
-
-
 @pytest.mark.parametrize("name", TEXTS)
 def test_ids_are_those_of_tokenizers(name: str, encoder: Encoder, road: Road) -> None:
-    ids, lengths = encoder.encode([TEXTS[name]])
+    encoded = encoder.encode(Texts.from_strings([TEXTS[name]]))
 
-    assert ids.tolist() == [*expected_ids(road.tokenizer_path, TEXTS[name]), END]
-    assert lengths.tolist() == [len(ids)]
+    assert encoded.ids.tolist() == [*expected_ids(road.tokenizer_path, TEXTS[name]), END]
+    assert encoded.lengths.tolist() == [len(encoded.ids)]
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=("Cs",))), max_size=5))
 def test_ids_of_a_batch_are_those_of_its_texts_each_with_an_end(texts: list[str], encoder: Encoder, road: Road) -> None:
-    ids, lengths = encoder.encode(texts)
+    encoded = encoder.encode(Texts.from_strings(texts))
 
-    assert ids.tolist() == [token for text in texts for token in [*expected_ids(road.tokenizer_path, text), END]]
-    assert np.flatnonzero(ids == END).tolist() == (np.cumsum(lengths) - 1).tolist()
+    assert encoded.ids.tolist() == [
+        token for text in texts for token in [*expected_ids(road.tokenizer_path, text), END]
+    ]
+    assert np.flatnonzero(encoded.ids == END).tolist() == (np.cumsum(encoded.lengths) - 1).tolist()
 
 
 def test_a_vocabulary_with_a_normalizer_is_encoded_alike(tmp_path: Path) -> None:
     path = save_tokenizer(tmp_path, models.BPE(), normalizer=normalizers.NFC())
 
-    ids, _ = Encoder(path).encode(list(TEXTS.values()))
+    encoded = Encoder(path).encode(Texts.from_strings(list(TEXTS.values())))
 
-    assert ids.tolist() == [token for text in TEXTS.values() for token in [*expected_ids(path, text), END]]
-
-
-@pytest.mark.parametrize(
-    ("model", "splitter", "complaint"),
-    [
-        (models.BPE(dropout=0.5), pre_tokenizers.ByteLevel(add_prefix_space=False), "would not be those"),
-        (models.BPE(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False), "would not be those"),
-        (models.BPE(), pre_tokenizers.Split(Regex("[aeiou]+"), "isolated"), "Unknown pre_tokenizer"),
-        (models.BPE(), pre_tokenizers.Metaspace(), "Unsupported pre_tokenizer"),
-    ],
-)
-def test_a_tokenizer_that_would_be_encoded_otherwise_is_refused(
-    model: models.Model, splitter: pre_tokenizers.PreTokenizer, complaint: str, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match=rf"tokenizer\.json: .*{complaint}.*byte-level BPE"):
-        Encoder(save_tokenizer(tmp_path, model, splitter=splitter))
+    assert encoded.ids.tolist() == [token for text in TEXTS.values() for token in [*expected_ids(path, text), END]]
 
 
-def save_tokenizer(
-    folder: Path,
-    model: models.Model,
-    *,
-    splitter: pre_tokenizers.PreTokenizer | None = None,
-    normalizer: normalizers.Normalizer | None = None,
-) -> Path:
-    tokenizer = Tokenizer(model)
-    tokenizer.pre_tokenizer = splitter or pre_tokenizers.ByteLevel(add_prefix_space=False)
-    if normalizer:
-        tokenizer.normalizer = normalizer
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator([*write_texts(200, seed=4), "of the of the of the"], trainer)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder / "tokenizer.json"
+def test_a_tokenizer_that_drops_merges_at_random_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tokenizer\.json: drops merges at random.*Remove dropout"):
+        Encoder(save_tokenizer(tmp_path, models.BPE(dropout=0.5)))
+
+
+@pytest.mark.parametrize("splitter", [pre_tokenizers.Metaspace(), pre_tokenizers.WhitespaceSplit()])
+def test_a_tokenizer_that_loses_text_is_refused(splitter: pre_tokenizers.PreTokenizer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tokenizer\.json: decoding .* does not give the text back.*byte-level BPE"):
+        Encoder(save_tokenizer(tmp_path, models.BPE(), splitter=splitter))
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
@@ -174,3 +127,56 @@ def test_a_changed_page_of_text_is_an_error_and_not_other_tokens(road: Road, tmp
     with pytest.raises(OSError, match="CRC"):
         encode_corpus(curated=Artefact(tmp_path), vocabulary=road.vocabulary, row_tokens=32, workspace=workspace)
     assert not (workspace.kept / "train-00000").exists()
+
+
+def encode_with(road: Road, folder: Path, num_threads: int) -> dict[str, bytes]:
+    workspace = Workspace(kept=folder / "kept", output=folder / "output")
+    workspace.kept.mkdir(parents=True)
+    workspace.output.mkdir()
+    encode_corpus(
+        curated=road.curated,
+        vocabulary=road.vocabulary,
+        row_tokens=ROW_TOKENS,
+        workspace=workspace,
+        num_threads=num_threads,
+    )
+    return contents(workspace.output)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3, 16])
+def test_any_number_of_threads_writes_the_same_bytes(num_threads: int, road: Road, tmp_path: Path) -> None:
+    assert encode_with(road, tmp_path, num_threads) == contents(road.tokens.path)
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 200])
+def test_batches_of_any_size_give_the_same_documents(
+    batch_bytes: int, road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.tokens.encode.BATCH_BYTES", batch_bytes)
+
+    found, wanted = encode_with(road, tmp_path, 2), contents(road.tokens.path)
+
+    assert {name: found[name] for name in found if name.endswith((".bin", ".idx"))} == {
+        name: wanted[name] for name in wanted if name.endswith((".bin", ".idx"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [(b"a\xed\xa0\x80b", "is not valid UTF-8"), (b"\xff", "is not valid UTF-8"), (None, "is missing")],
+)
+def test_a_text_that_is_none_is_refused_by_its_place(
+    value: bytes | None, complaint: str, road: Road, tmp_path: Path
+) -> None:
+    for path in road.curated.path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    table = pq.read_table(tmp_path / "train-00000.parquet")
+    texts = [*table["text"].cast(pa.binary()).to_pylist()[:-1], value]
+    wrong = pa.Array.from_buffers(pa.string(), len(texts), pa.array(texts, pa.binary()).buffers())
+    pq.write_table(table.set_column(1, "text", wrong), tmp_path / "train-00000.parquet", write_page_checksum=True)
+    workspace = Workspace(kept=tmp_path / "kept", output=tmp_path / "output")
+    workspace.kept.mkdir()
+    workspace.output.mkdir()
+
+    with pytest.raises(InputError, match=rf"train-00000\.parquet: a text among documents 0 to 89 {complaint}"):
+        encode_corpus(curated=Artefact(tmp_path), vocabulary=road.vocabulary, row_tokens=32, workspace=workspace)
