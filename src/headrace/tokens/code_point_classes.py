@@ -1,6 +1,7 @@
 """What kind of sign every code point is, exactly as the regular expressions of `tokenizers` see it.
 
-Their Unicode tables are newer than Python's (9,272 letters more than Python 3.11 knows), so they are asked.
+Their Unicode tables are newer than Python's (9,272 letters more than Python 3.11 knows), so they are asked. The numbers
+of the classes are constants of the kernels.
 """
 
 import importlib.metadata

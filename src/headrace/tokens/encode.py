@@ -48,9 +48,12 @@ def encode_corpus(
     A shard that was finished before a kill is not encoded again. Threads take a shard each; nearly all they do is done
     without the interpreter's lock. Raises InputError if the training split does not fill one row.
     """
+    from headrace.corpus.first_use import FirstUse, ensure_compiled
     from headrace.tokens.encoder import Encoder  # brings the kernels' compiler, which a finished run does not need
 
     encoder = Encoder(vocabulary.path / "tokenizer.json")
+    kernels = FirstUse(f"encode-{np.dtype(encoder.kind)}", lambda: encoder.encode(Texts.from_strings(["the mill"])))
+    ensure_compiled(kernels)  # before threads begin, which would wait for each other
     shards = [shard for split in SPLITS for shard in curated.files(f"{split}-*.parquet")]
     total = sum(shard.stat().st_size for shard in shards)
     done = 0

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from headrace.corpus.kernel import ensure_compiled
+from headrace.corpus.first_use import FirstUse, ensure_compiled
 from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 from headrace.tokens.byte_level import ALPHABET, to_bytes
@@ -35,7 +35,7 @@ def train_vocabulary(batches: Iterable[Texts], config: VocabularyConfig) -> Toke
     """
     assert config.train is not None, "a vocabulary that is trained has a size"
     pattern, digits, special = config.pattern or "gpt2", config.digits or "as_is", config.trained_special_tokens
-    ensure_compiled("vocabulary", _use_kernels)
+    ensure_compiled(FirstUse("vocabulary", _use_kernels))
     words = WordCounts(pattern, digits)
     with span("count_words"):
         for texts in batches:
