@@ -54,6 +54,15 @@ class Texts:
             pa.large_string(), len(self), [None, pa.py_buffer(self.offsets), pa.py_buffer(self.data)]
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence["Texts"]) -> "Texts":
+        """The texts of all parts."""
+        return parts[0] if len(parts) == 1 else cls.from_arrow(_concatenate(parts))
+
+    def take(self, rows: Offsets) -> "Texts":
+        """Some of the texts."""
+        return Texts.from_arrow(self.to_arrow().take(pa.array(rows)))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -82,3 +91,7 @@ def replace_rows(texts: Texts, rows: dict[int, str]) -> Texts:
         done = row + 1
     pieces.append(texts.data[texts.offsets[done] : texts.offsets[-1]].tobytes())
     return Texts(np.frombuffer(b"".join(pieces), np.uint8), np.concatenate(([0], np.cumsum(sizes))))
+
+
+def _concatenate(parts: Sequence[Texts]) -> pa.Array:
+    return pa.concat_arrays([*(part.to_arrow() for part in parts), pa.array([], pa.large_string())])

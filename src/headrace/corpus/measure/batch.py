@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.corpus.columns import DOCUMENTS, SCORES
 from headrace.corpus.measure.config import MeasureSettings
@@ -24,6 +25,9 @@ Columns = dict[str, pa.Array]
 
 CHINESE = "zh"
 
+USUAL_ID = r'^\{"id":(?:"(?P<text>[^"\\]*)"|(?P<number>-?[0-9]+)[,}])'
+"""What metadata mostly begin with, where there is an id."""
+
 
 def measure_batch(
     batch: Batch, *, settings: MeasureSettings, files: Sequence[str], quality: Path | None
@@ -33,15 +37,15 @@ def measure_batch(
     files: where each document was read. quality: folder of the learned models, where the settings ask for their scores.
     """
     source = settings.source.name
-    texts, languages, certainties, redacted = _prepare(_texts_of(batch), settings)
+    texts, languages, certainties, redacted = _prepare(batch.texts, settings)
     metadata = batch.metadata if settings.redact is None else _redact_metadata(batch.metadata, settings.redact)
     places = [f"{source}\0{file}\0{offset}\0" for file, offset in zip(files, batch.offsets.tolist(), strict=True)]
     columns: Columns = {
-        "raw_id": pa.array(list(map(_raw_id, batch.metadata)), pa.string()),
+        "raw_id": _raw_ids(batch.metadata.to_arrow()),
         "id": pa.array(hash_identities(texts, places), pa.string()),
         "text": texts.to_arrow().cast(pa.string()),
         "source": pa.repeat(source, len(texts)),
-        "metadata": pa.array(metadata, pa.string()),
+        "metadata": metadata.to_arrow().cast(pa.string()),
         "file": pa.array(files, pa.string()),
         "offset": pa.array(batch.offsets),
         "size_bytes": pa.array(batch.sizes),
@@ -78,14 +82,10 @@ def _prepare(texts: Texts, settings: MeasureSettings) -> tuple[Texts, Sequence[s
 
 def measure_sample(settings: MeasureSettings, *, quality: Path | None) -> None:
     """Measures two small texts, for the sake of the kernels that get compiled by it."""
-    texts = ["It is one text.\nIt holds 2 lines, and (see www.example.com) some signs.", "这是一篇短文。\n它有两行。"]
-    places = np.arange(len(texts))
-    batch = Batch(texts, ["{}"] * len(texts), places, places, [])
+    strings = ["It is one text.\nIt holds 2 lines, and (see www.example.com) some signs.", "这是一篇短文。\n它有两行。"]
+    texts, places = Texts.from_strings(strings), np.arange(len(strings))
+    batch = Batch(texts, Texts.from_strings(["{}"] * len(texts)), places, places, [])
     measure_batch(batch, settings=settings, files=[""] * len(texts), quality=quality)
-
-
-def _texts_of(batch: Batch) -> Texts:
-    return Texts.from_strings(batch.texts) if isinstance(batch.texts, list) else Texts.from_arrow(batch.texts)
 
 
 def _rewrite(texts: Texts, config: RewriteConfig) -> Texts:
@@ -112,7 +112,7 @@ def _redact(texts: Texts, config: RedactConfig) -> tuple[Texts, Columns]:
     return texts, {f"redacted_{kind}": pa.array(numbers.astype(np.int64)) for kind, numbers in counts.items()}
 
 
-def _redact_metadata(metadata: Sequence[str], config: RedactConfig) -> list[str]:
+def _redact_metadata(metadata: Texts, config: RedactConfig) -> Texts:
     """JSON objects without personal data in their values; keys, and values that are none, stay as they are."""
     from headrace.corpus.redact.redaction import redact_text, redact_texts
 
@@ -126,20 +126,26 @@ def _redact_metadata(metadata: Sequence[str], config: RedactConfig) -> list[str]
         found = redact_text(str(value), config)
         return found.text if found.found else value
 
-    _, counts = redact_texts(Texts.from_strings(metadata), config)
+    _, counts = redact_texts(metadata, config)
     has_some = np.zeros(len(metadata), np.bool_)
     for numbers in counts.values():
         has_some |= numbers > 0
-    return [
-        orjson.dumps(cleaned(orjson.loads(text))).decode() if is_some else text
-        for text, is_some in zip(metadata, has_some.tolist(), strict=True)
-    ]
+    rows = np.flatnonzero(has_some).tolist()
+    return replace_rows(metadata, {row: orjson.dumps(cleaned(orjson.loads(metadata[row]))).decode() for row in rows})
+
+
+def _raw_ids(metadata: pa.Array) -> pa.Array:
+    """The `id` among each record's other fields, as text; "" if there is none."""
+    usual = pc.extract_regex(metadata, USUAL_ID)
+    is_other = pc.and_(pc.is_null(usual), pc.match_substring(metadata, '"id"'))
+    first, second = pc.struct_field(usual, "text"), pc.struct_field(usual, "number")
+    found = pc.fill_null(pc.if_else(pc.equal(first, ""), second, first), "")
+    rows = np.flatnonzero(np.asarray(is_other))
+    texts = replace_rows(Texts.from_arrow(found), {row: _raw_id(metadata[row].as_py()) for row in rows.tolist()})
+    return texts.to_arrow().cast(pa.string())
 
 
 def _raw_id(metadata: str) -> str:
-    """The `id` among a record's other fields, as text; "" if there is none."""
-    if '"id"' not in metadata:
-        return ""
     found = orjson.loads(metadata).get("id")
     return "" if found is None else found if isinstance(found, str) else orjson.dumps(found).decode()
 

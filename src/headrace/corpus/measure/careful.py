@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from headrace.corpus.config import SourceConfig
 from headrace.corpus.read import Batch, DamagedRecord, Part, read_batches
@@ -49,7 +48,7 @@ def _without(batch: Batch, skip: frozenset[Place], *, file: str) -> Batch:
         return batch
     killers = _rows(batch, np.flatnonzero(deadly))
     records = [
-        damaged(offset, size_bytes, reason="killed_worker", data=str(text).encode())
+        damaged(offset, size_bytes, reason="killed_worker", data=text.encode())
         for offset, size_bytes, text in zip(
             killers.offsets.tolist(), killers.sizes.tolist(), killers.texts, strict=True
         )
@@ -59,7 +58,5 @@ def _without(batch: Batch, skip: frozenset[Place], *, file: str) -> Batch:
 
 def _rows(batch: Batch, rows: npt.NDArray[np.int64], *, damaged_records: list[DamagedRecord] | None = None) -> Batch:
     """Some documents of a batch, and of its damaged records those that are given."""
-    chosen = rows.tolist()
-    texts = [batch.texts[row] for row in chosen] if isinstance(batch.texts, list) else batch.texts.take(pa.array(rows))
-    metadata = [batch.metadata[row] for row in chosen]
+    texts, metadata = batch.texts.take(rows), batch.metadata.take(rows)
     return Batch(texts, metadata, batch.offsets[rows], batch.sizes[rows], damaged_records or [])

@@ -84,4 +84,4 @@ def _texts(source: SourceConfig, files: Sequence[RawFile]) -> Iterator[pa.Array]
         for part in unit.parts:
             for batch in read_batches(source, part):
                 if len(batch):
-                    yield pa.array(batch.texts, pa.large_string())
+                    yield batch.texts.to_arrow()

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from headrace.corpus.read.records import EXCERPT_BYTES, AnyRecord, DamagedRecord, RawDocument, SkippedRecord
+from headrace.corpus.texts import Texts
 
 BATCH_BYTES = 4_000_000
 """Bytes of records (as they lie in the file) after which a batch ends."""
@@ -20,10 +20,10 @@ Integers = npt.NDArray[np.int64]
 class Batch:
     """N documents and the damaged records among them, in the order of the file."""
 
-    texts: list[str] | pa.Array
-    """N strings, or a `large_string` array without nulls; none blank, none with a NUL, all valid UTF-8."""
-    metadata: list[str]
-    """N JSON objects as text."""
+    texts: Texts
+    """(N) none blank, none with a NUL, all valid UTF-8."""
+    metadata: Texts
+    """(N) JSON objects."""
     offsets: Integers
     """(N,) where each document begins, as in `RawDocument.offset`."""
     sizes: Integers
@@ -37,20 +37,16 @@ class Batch:
 
 
 def join_batches(batches: Sequence[Batch]) -> Batch:
-    """The documents of several batches as one; their damaged and skipped records are left behind."""
+    """Several batches as one; at least one is given."""
     if len(batches) == 1:
-        (batch,) = batches
-        return Batch(batch.texts, batch.metadata, batch.offsets, batch.sizes, [])
-    if all(isinstance(batch.texts, list) for batch in batches):
-        texts: list[str] | pa.Array = [text for batch in batches for text in batch.texts]
-    else:
-        texts = pa.concat_arrays([pa.array(batch.texts, pa.large_string()) for batch in batches])
+        return batches[0]
     return Batch(
-        texts,
-        [metadata for batch in batches for metadata in batch.metadata],
+        Texts.joined([batch.texts for batch in batches]),
+        Texts.joined([batch.metadata for batch in batches]),
         np.concatenate([batch.offsets for batch in batches]),
         np.concatenate([batch.sizes for batch in batches]),
-        [],
+        [record for batch in batches for record in batch.damaged],
+        dict(sum((Counter(batch.skipped) for batch in batches), Counter[str]())),
     )
 
 
@@ -90,7 +86,8 @@ class BatchBuilder:
     def build(self) -> Batch:
         """What was gathered."""
         offsets, sizes = np.array(self.offsets, np.int64), np.array(self.sizes, np.int64)
-        return Batch(self.texts, self.metadata, offsets, sizes, self.damaged, dict(self.skipped))
+        texts, metadata = Texts.from_strings(self.texts), Texts.from_strings(self.metadata)
+        return Batch(texts, metadata, offsets, sizes, self.damaged, dict(self.skipped))
 
 
 def batch_records(records: Iterable[AnyRecord]) -> Iterator[Batch]:

@@ -1,12 +1,15 @@
 """JSON lines: one object a line, one document an object."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import orjson
 
-from headrace.corpus.read.batches import BATCH_BYTES, Batch, BatchBuilder
+from headrace.corpus.read.batches import BATCH_BYTES, Batch, Integers
+from headrace.corpus.read.json_objects import BEGIN, CAREFUL, END, LOOSE, PADDING, PLAIN, Objects, read_objects
 from headrace.corpus.read.lines import Line, Lines
-from headrace.corpus.read.records import Reason, Record, checked_fields, damaged
+from headrace.corpus.read.records import DamagedRecord, RawDocument, Reason, Record, checked_fields, damaged
+from headrace.corpus.texts import replace_rows
 
 Range = tuple[int, int]
 """Lines are read that begin after the first and not after the second byte, and the one at byte 0."""
@@ -26,50 +29,62 @@ def read_json_lines(found: Iterable[Lines | Line], *, text_field: str, within: R
 
 
 def batch_json_lines(found: Iterable[Lines | Line], *, text_field: str, within: Range | None = None) -> Iterator[Batch]:
-    """The same records in batches, at about a microsecond each besides parsing."""
-    builder = BatchBuilder()
+    """The same records in batches. Of lines that are written plainly, only the bytes are touched."""
+    faults, group = list[DamagedRecord](), list[Lines]()
     for lines in _own_lines(found, within):
         if isinstance(lines, Line):
-            builder.add(damaged(lines.offset, lines.size_bytes, reason="record_too_large", data=lines.data))
-            continue
-        offset, data = lines.offset, lines.data
-        while data:
-            number, size_bytes = _add_lines(builder, data, offset, text_field)
-            offset, data = offset + size_bytes, data[number:]
-            if data:
-                yield builder.build()
-                builder = BatchBuilder()
-    if builder:
-        yield builder.build()
+            faults.append(damaged(lines.offset, lines.size_bytes, reason="record_too_large", data=lines.data))
+        elif lines.block:
+            group.append(lines)
+        if sum(len(lines.block) for lines in group) >= BATCH_BYTES:
+            yield _read_lines(group, text_field, faults)
+            faults, group = [], []
+    if faults or group:
+        yield _read_lines(group, text_field, faults)
 
 
-def _add_lines(builder: BatchBuilder, lines: list[bytes], offset: int, text_field: str) -> tuple[int, int]:
-    """Adds lines until the batch is full; returns how many, and their bytes."""
-    loads, dumps = orjson.loads, orjson.dumps
-    begin, room = offset, BATCH_BYTES - builder.size_bytes
-    for number, data in enumerate(lines):
-        size = len(data)
-        if size > room and room < BATCH_BYTES:
-            builder.size_bytes = BATCH_BYTES - room
-            return number, offset - begin
+def _read_lines(group: Sequence[Lines], text_field: str, faults: list[DamagedRecord]) -> Batch:
+    """The records of lines, those that are not plain taken one by one, and further damaged ones."""
+    objects = read_objects(
+        b"".join((*(lines.block for lines in group), PADDING)), text_field.encode("utf-8", "surrogatepass")
+    )
+    kinds, begins, ends = objects.kinds, objects.lines[:, BEGIN], objects.lines[:, END]
+    offsets = begins + _shifts(group, begins)
+    documents = dict[int, RawDocument]()
+    for row in np.flatnonzero((kinds == LOOSE) | (kinds == CAREFUL)).tolist():
+        record = _read_other(objects, row, offset=int(offsets[row]), text_field=text_field)
+        if isinstance(record, RawDocument):
+            documents[row] = record
+        elif record is not None:
+            faults.append(record)
+    texts = replace_rows(objects.texts, {row: found.text for row, found in documents.items() if kinds[row] == CAREFUL})
+    metadata = replace_rows(objects.metadata, {row: found.metadata for row, found in documents.items()})
+    rows = np.union1d(np.flatnonzero(kinds == PLAIN), np.array([*documents], np.int64))
+    if len(rows) < len(kinds):
+        texts, metadata = texts.take(rows), metadata.take(rows)
+    faults.sort(key=lambda record: record.offset)
+    return Batch(texts, metadata, offsets[rows], ends[rows] - begins[rows], faults)
+
+
+def _shifts(group: Sequence[Lines], begins: Integers) -> Integers:
+    """What lies before each line in the file, but not in the joined blocks of its group."""
+    firsts = np.cumsum([0, *(len(lines.block) for lines in group)])
+    shifts: Integers = np.array([lines.offset for lines in group], np.int64) - firsts[:-1]
+    return shifts.take(np.searchsorted(firsts[1:], begins, side="right"))
+
+
+def _read_other(objects: Objects, row: int, *, offset: int, text_field: str) -> Record | None:
+    """The record of a line that is not plain; None for a blank one. Of a loose line the text is not read again."""
+    begin, end, text_begin, text_end = objects.lines[row, BEGIN:].tolist()
+    data = objects.block[begin:end]
+    if objects.kinds[row] == LOOSE:
         try:
-            fields = loads(data)
-            text = fields.pop(text_field)
-            if not text or text.isspace() or "\0" in text:
-                raise ValueError("perhaps damaged")
-            metadata = dumps(fields).decode() if fields else "{}"
-        except (ValueError, KeyError, AttributeError, TypeError):  # whatever it is, the slow way says what
-            if data and not data.isspace():
-                builder.add(_read_line(data, offset, text_field))
-        else:
-            builder.texts.append(text)
-            builder.metadata.append(metadata)
-            builder.offsets.append(offset)
-            builder.sizes.append(size)
-        room -= size
-        offset += size + 1
-    builder.size_bytes = BATCH_BYTES - room
-    return len(lines), offset - begin
+            fields = orjson.loads(data[: text_begin - begin] + b'""' + data[text_end - begin :])
+            del fields[text_field]
+            return RawDocument(offset, len(data), "", orjson.dumps(fields).decode())
+        except (ValueError, TypeError, KeyError):
+            pass  # the slow way says what is wrong
+    return _read_line(data, offset, text_field) if data and not data.isspace() else None
 
 
 def _own_lines(found: Iterable[Lines | Line], within: Range | None) -> Iterator[Lines | Line]:
@@ -86,17 +101,15 @@ def _own_lines(found: Iterable[Lines | Line], within: Range | None) -> Iterator[
             is_first = False
             if isinstance(lines, Line):
                 continue
-            lines = Lines(lines.offset + len(lines.data[0]) + 1, lines.data[1:])
+            cut = lines.block.find(b"\n") + 1 or len(lines.block)
+            lines = Lines(lines.offset + cut, lines.block[cut:])
         yield lines if isinstance(lines, Line) else _up_to(lines, end)
 
 
 def _up_to(lines: Lines, end: int) -> Lines:
-    offset = lines.offset
-    for number, data in enumerate(lines.data):
-        if offset > end:
-            return Lines(lines.offset, lines.data[:number])
-        offset += len(data) + 1
-    return lines
+    """The lines that begin at `end` or before."""
+    cut = lines.block.find(b"\n", end - lines.offset) + 1 if lines.offset <= end else 0
+    return Lines(lines.offset, lines.block[:cut] if cut or lines.offset > end else lines.block)
 
 
 def _read_line(data: bytes, offset: int, text_field: str) -> Record:

@@ -21,10 +21,19 @@ class Line:
 
 @dataclass(slots=True)
 class Lines:
-    """Lines that follow one another, without their newlines, none above the limit; `offset` is where the first is."""
+    """Lines that follow one another, none above the limit; `offset` is where the first is."""
 
     offset: int
-    data: list[bytes]
+    block: bytes
+    """With their newlines, which the last may lack; not empty."""
+
+    @property
+    def data(self) -> list[bytes]:
+        """Each without its newline."""
+        lines = self.block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        return lines
 
 
 def split_blocks(blocks: Iterator[bytes], start: int = 0) -> Iterator[Lines | Line]:
@@ -34,20 +43,22 @@ def split_blocks(blocks: Iterator[bytes], start: int = 0) -> Iterator[Lines | Li
     """
     offset, size, parts, kept = start, 0, list[bytes](), 0
     for block in blocks:
-        pieces = block.split(b"\n")
-        rest = pieces.pop()
-        if pieces:
-            size += len(pieces[0])
-            pieces[0] = b"".join((*parts, pieces[0])) if parts else pieces[0]
-            ended_at = offset + size + 1
+        end = block.rfind(b"\n") + 1
+        if end:
+            first = block.find(b"\n")
+            size += first
             if size > RECORD_LIMIT_BYTES:
-                yield _line(offset, pieces.pop(0), size_bytes=size)
-                offset = ended_at
-            if pieces:
-                yield _lines(offset, pieces)
-                offset += sum(map(len, pieces)) + len(pieces)
+                yield _line(offset, b"".join((*parts, block[:first])), size_bytes=size)
+                offset += size + 1
+                whole = block[first + 1 : end]
+            else:
+                whole = b"".join((*parts, block[:end]))
+            if whole:
+                yield _lines(offset, whole)
+                offset += len(whole)
             size, kept = 0, 0
             parts.clear()
+        rest = block[end:]
         size += len(rest)
         if rest and kept <= RECORD_LIMIT_BYTES:
             parts.append(rest)
@@ -55,7 +66,7 @@ def split_blocks(blocks: Iterator[bytes], start: int = 0) -> Iterator[Lines | Li
     if size > RECORD_LIMIT_BYTES:
         yield _line(offset, b"".join(parts), size_bytes=size)
     elif size:
-        yield _lines(offset, [b"".join(parts)])
+        yield _lines(offset, b"".join(parts))
 
 
 def split_lines(blocks: Iterator[bytes], start: int = 0) -> Iterator[Line]:
@@ -76,7 +87,6 @@ def _line(offset: int, data: bytes, *, size_bytes: int) -> Line:
     return Line(offset, size_bytes, data)
 
 
-def _lines(offset: int, data: list[bytes]) -> Lines:
-    if offset == 0 and data[0].startswith(BOM):
-        return Lines(len(BOM), [data[0][len(BOM) :], *data[1:]])
-    return Lines(offset, data)
+def _lines(offset: int, block: bytes) -> Lines:
+    has_mark = offset == 0 and block.startswith(BOM)
+    return Lines(len(BOM), block[len(BOM) :]) if has_mark else Lines(offset, block)

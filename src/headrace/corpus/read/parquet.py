@@ -12,6 +12,7 @@ from headrace.corpus.raw_file import RawFile
 from headrace.corpus.read.batches import BATCH_BYTES, Batch, batch_records
 from headrace.corpus.read.records import RECORD_LIMIT_BYTES, Record, checked_text, damaged
 from headrace.corpus.read.streams import REMEDY
+from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 
 MOST_ROWS = 8192
@@ -35,7 +36,13 @@ def batch_parquet(file: RawFile, row_groups: range, *, text_column: str) -> Iter
         others = batch.drop_columns([text_column])
         metadata = list(map(_metadata, others.to_pylist())) if others.num_columns else ["{}"] * len(texts)
         sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-        yield Batch(texts, metadata, np.arange(row, row + len(texts), dtype=np.int64), sizes, [])
+        yield Batch(
+            Texts.from_arrow(texts),
+            Texts.from_strings(metadata),
+            np.arange(row, row + len(texts), dtype=np.int64),
+            sizes,
+            [],
+        )
 
 
 def _row_batches(file: RawFile, row_groups: range, *, text_column: str) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -122,7 +122,7 @@ def test_warc_gives_pages_and_plain_text_with_address_and_date(suffix: str, tmp_
     units = plan_units(source, find_files(source, tmp_path))
     (batch,) = [batch for unit in units for part in unit.parts for batch in read_batches(source, part)]
 
-    assert batch.texts == ["Straße"] * 3 + ["纯文本", "text 早"]
+    assert list(batch.texts) == ["Straße"] * 3 + ["纯文本", "text 早"]
     assert json.loads(batch.metadata[1]) == {
         "url": "http://example.com/1", "date": "2024-05-06T07:08:09Z", "title": "Grüße",
     }  # fmt: skip
@@ -181,7 +181,7 @@ def test_redirects_and_other_namespaces_are_skipped_and_a_broken_page_costs_itse
     units = plan_units(source, find_files(source, tmp_path))
     (batch,) = [batch for unit in units for part in unit.parts for batch in read_batches(source, part)]
 
-    assert batch.texts == ["one", "two", "three"]
+    assert list(batch.texts) == ["one", "two", "three"]
     assert batch.skipped == {"redirect": 2, "other_namespace": 1}
     assert [record.reason for record in batch.damaged] == ["broken_xml"] * 3
 
