@@ -15,7 +15,7 @@ from headrace.corpus.measure.careful import healthy_batches
 from headrace.corpus.measure.config import MeasureSettings
 from headrace.corpus.read import Batch, DamagedRecord, Unit
 from headrace.corpus.read.batches import BATCH_BYTES, join_batches
-from headrace.corpus.tables import MEASURED_LEVEL, RowWriter, TableWriter
+from headrace.corpus.tables import RowWriter, TableWriter
 from headrace.corpus.workers import Attempt
 
 RESULT = "counts.json"
@@ -59,8 +59,8 @@ def measure_unit(task: MeasureTask, attempt: Attempt) -> UnitCounts:
 def _build(task: MeasureTask, attempt: Attempt, folder: Path) -> None:
     source, reasons, skipped = task.settings.source.name, Counter[str](), Counter[str]()
     with (
-        TableWriter(folder / "documents.parquet", DOCUMENTS, level=MEASURED_LEVEL) as documents,
-        TableWriter(folder / "scores.parquet", SCORES, level=MEASURED_LEVEL) as scores,
+        TableWriter(folder / "documents.parquet", DOCUMENTS) as documents,
+        TableWriter(folder / "scores.parquet", SCORES) as scores,
         RowWriter(folder / "quarantine.parquet", QUARANTINE) as quarantine,
     ):
         gathered = _Gathered(task, documents, scores)
