@@ -52,7 +52,7 @@ def curate(
     shards = Shards.of(inputs.measured)
     with span("judge"):
         earlier = read_earlier(inputs.earlier)
-        verdicts = judge(config, shards, earlier=earlier, seed=seed, folder=workspace.kept)
+        verdicts = judge(config, shards, earlier=earlier, folder=workspace.kept)
     context = Context(
         config=config,
         shards=shards,
@@ -68,7 +68,7 @@ def curate(
     thresholds = drop_low_quality(context)
     contamination = remove_contamination(context)
     drop_alike(context)
-    hold_out(verdicts, shards, config.hold_out)
+    hold_out(verdicts, shards, config.hold_out, seed=seed)
     mixed = choose_proportions(context)
     with span("copy"):
         _copy_all(context, join([contamination.cuts, find_parts(context)]), workspace.output)
@@ -167,9 +167,10 @@ def _write_ledger(context: Context, quarantine: pl.DataFrame, output: Path) -> d
     """Writes the ledger and examples of what was dropped; returns the counts."""
     tally, examples, config = Tally(), Examples(context.shards), context.config
     with LedgerWriter(output) as writer:
-        for frame in ledger_frames(config, context.shards, context.verdicts):
+        frames = ledger_frames(config, context.shards, context.verdicts)
+        for shard, frame in zip(context.shards, frames, strict=True):
             tally.add(frame)
-            examples.add(frame)
+            examples.add(frame, shard)
             writer.add(frame)
     rules = {source.name: config.rules_for(source) for source in config.sources}
     _write_json(output / "examples.json", examples.describe(rules, context.shards.documents))

@@ -1,6 +1,6 @@
 """Parquet as this floor writes and reads it: zstd, a checksum on every page, checked on reading."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -146,11 +146,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return parquet.read(columns, use_threads=False)
 
 
-def read_texts(documents: Path, ids: Container[str]) -> dict[str, str]:
+def read_texts(documents: Path, ids: Set[str]) -> dict[str, str]:
     """Id -> text of the wanted documents of a shard; texts are read only from the row groups that hold one."""
     found: dict[str, str] = {}
     with stored(documents) as parquet:
         for index in range(parquet.num_row_groups):
+            if len(found) == len(ids):
+                break
             column = parquet.read_row_group(index, ["id"], use_threads=False)["id"].to_pylist()
             rows = [row for row, document in enumerate(column) if document in ids]
             if rows:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from headrace.corpus.decide.rules import columns_of, failing
-from headrace.corpus.decide.shards import Shards
+from headrace.corpus.decide.shards import Shard, Shards
 from headrace.corpus.presets import Rule
 from headrace.corpus.tables import read_texts
 
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 class Examples:
     """Per reason up to five of the documents dropped for it, gathered from ledger frames that come one by one.
 
-    Which five: those with the smallest ids, from a few shards if there are enough. Ids are hashes, so it is a fair
+    Which five: those with the smallest ids, from a few places if there are enough. Ids are hashes, so it is a fair
     sample that never changes.
     """
 
@@ -29,12 +29,10 @@ class Examples:
         self._shards = shards
         self._rows: list[pl.DataFrame] = []
 
-    def add(self, ledger: pl.DataFrame) -> None:
-        """Looks at a part of the ledger."""
-        dropped = ledger.filter(~pl.col("kept"))
+    def add(self, ledger: pl.DataFrame, shard: Shard) -> None:
+        """Looks at a shard's part of the ledger."""
+        dropped = ledger.with_columns(is_elsewhere=self._shards.is_elsewhere(shard)).filter(~pl.col("kept"))
         if dropped.height:
-            place = (dropped.item(0, "source"), dropped.item(0, "shard"))
-            dropped = dropped.with_columns(is_elsewhere=pl.lit(place not in self._shards.looked_into))
             self._rows = [_smallest(pl.concat([*self._rows, _smallest(dropped)]))]
 
     def describe(

@@ -6,6 +6,8 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from headrace.corpus.tables import read_table, stored
@@ -64,11 +66,16 @@ class Shards:
         return len(self.listed)
 
     @cached_property
-    def looked_into(self) -> frozenset[tuple[str, int]]:
-        """(source, index) of a few shards, evenly spread: examples come from them where they can, so that showing some
-        does not read the whole corpus again."""
+    def num_looked_into(self) -> dict[tuple[str, int], int]:
+        """(source, index) of a few shards, evenly spread -> how many of their first rows lie in one piece of the file:
+        examples come from these where they can, so that showing some does not read the whole corpus again."""
         step = -(-len(self.listed) // SHARDS_LOOKED_INTO) or 1
-        return frozenset((shard.source, shard.index) for shard in self.listed[step // 2 :: step])
+        chosen = self.listed[step // 2 :: step]
+        return {(shard.source, shard.index): _num_first_rows(shard.documents) for shard in chosen}
+
+    def is_elsewhere(self, shard: Shard) -> npt.NDArray[np.bool_]:
+        """Which rows of a shard are none of those that are looked into."""
+        return np.arange(len(shard)) >= self.num_looked_into.get((shard.source, shard.index), 0)
 
     @cached_property
     def num_rows(self) -> int:
@@ -88,6 +95,11 @@ def frame_of(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     frame = pl.from_arrow(read_table(path, list(columns)))
     assert isinstance(frame, pl.DataFrame), "a table is never a column"
     return frame
+
+
+def _num_first_rows(path: Path) -> int:
+    with stored(path) as parquet:
+        return int(parquet.metadata.row_group(0).num_rows) if parquet.num_row_groups else 0
 
 
 def _num_rows(path: Path) -> int:

@@ -29,8 +29,6 @@ class Verdicts:
     """The first reason in `names` that drops it, or `NOT_DROPPED`."""
     content: npt.NDArray[np.uint64] = field(init=False)
     """(N, 2) the halves of the 128-bit content hash."""
-    order: npt.NDArray[np.uint64] = field(init=False)
-    """The content's place in an order keyed by the seed."""
     num_bytes: Rows = field(init=False)
     twin: Rows = field(init=False)
     """Row of the document that stays in its stead, N and above for one of an earlier run; -1: none."""
@@ -46,7 +44,6 @@ class Verdicts:
         size = self.num_rows
         self.reason = np.full(size, NOT_DROPPED, np.int16)
         self.content = np.zeros((size, 2), np.uint64)
-        self.order = np.zeros(size, np.uint64)
         self.num_bytes = np.zeros(size, np.int64)
         self.twin = np.full(size, -1, np.int64)
         self.similarity = np.full(size, np.nan, np.float32)

@@ -71,8 +71,7 @@ def what_if(shards: Shards, rules: Mapping[str, Sequence[Rule]], *, num_examples
         failures = frame.select(**failing_by_reason(listed)) if listed else pl.DataFrame()
         _add(total, effects, failures=failures, sizes=frame["num_bytes"].to_numpy())
         if num_examples and listed:
-            is_looked_into = (shard.source, shard.index) in shards.looked_into
-            _keep_examples(found, shard, listed, frame=frame, failures=failures, looked_into=is_looked_into)
+            _keep_examples(found, shard, listed, frame=frame, failures=failures, elsewhere=shards.is_elsewhere(shard))
     shown = [(reason, row) for reason, rows in found.items() for row in rows[:num_examples]]
     for (reason, _), row in zip(shown, _describe([row for _, row in shown], shards), strict=True):
         effects[reason].examples.append(row)
@@ -122,24 +121,28 @@ def _keep_examples(
     *,
     frame: pl.DataFrame,
     failures: pl.DataFrame,
-    looked_into: bool,
+    elsewhere: npt.NDArray[np.bool_],
 ) -> None:
     """Keeps the documents on each rule's margin that have the smallest ids: a fair sample that never changes.
 
-    Those of shards that are looked into anyway come before others.
+    elsewhere: (rows,) which are not looked into anyway; they come after the others.
     """
     fails: Failures = failures.to_numpy()
     is_alone = fails.sum(axis=1) == 1
     for column, reason in enumerate(failures.columns):
-        rows = np.flatnonzero(fails[:, column] & is_alone)
         known = found.setdefault(reason, [])
-        if not len(rows) or (not looked_into and len(known) >= MOST_EXAMPLES):
+        is_wanted = fails[:, column] & is_alone
+        if len(known) >= MOST_EXAMPLES:
+            is_wanted &= ~elsewhere
+        rows = np.flatnonzero(is_wanted)
+        if not len(rows):
             continue
-        chosen = frame["id"][rows].arg_sort()[:MOST_EXAMPLES]
+        order = frame["id"][rows].arg_sort().to_numpy()
+        chosen = rows[order[np.argsort(elsewhere[rows[order]], kind="stable")]][:MOST_EXAMPLES]
         seen = (name for rule in rules if rule.reason == reason for name in columns_of(rule))
         columns = list(dict.fromkeys((*EXAMPLE_COLUMNS, *seen)))
-        picked = frame[rows[chosen.to_numpy()]].select(columns).to_dicts()
-        known += [{**row, "shard": shard.index, "is_elsewhere": not looked_into} for row in picked]
+        picked = zip(frame[chosen].select(columns).to_dicts(), elsewhere[chosen].tolist(), strict=True)
+        known += [{**row, "shard": shard.index, "is_elsewhere": is_elsewhere} for row, is_elsewhere in picked]
         known.sort(key=lambda row: (row["is_elsewhere"], row["id"]))
         del known[MOST_EXAMPLES:]
 
