@@ -1,6 +1,7 @@
 """However many processes measure, and whenever they were killed before: the same bytes come out."""
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from headrace.corpus.config import CorpusConfig, SourceConfig
 from headrace.corpus.discover import find_files
 from headrace.corpus.measure.config import MeasureSettings
 from headrace.corpus.measure.source import measure_source
+from headrace.corpus.quantity import quantities_of
 from headrace.corpus.workers import EngineKind, Workers, open_engine
-from headrace.store import Workspace
+from headrace.pipeline import steps
+from headrace.store import Store, Workspace
 
 
 @pytest.fixture
@@ -64,3 +67,30 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_with_the_same_bytes(pages: S
     with Workers(2) as workers:
         assert measure(pages, tmp_path, "killed", workers) == whole
     assert (kept / "unit-00000" / "scores.parquet").stat().st_mtime_ns == untouched
+
+
+@pytest.mark.parametrize("num_missing", [0, 1, 4])
+def test_keys_made_while_measuring_are_those_made_of_the_documents(
+    num_missing: int, pages: SourceConfig, tmp_path: Path
+) -> None:
+    """Also where some units are from a session that made none."""
+    corpus = CorpusConfig.model_validate({"sources": (pages,), "deduplicate": "minhash"})
+    without = CorpusConfig.model_validate({"sources": (pages,), "deduplicate": "none"})
+    (quantity,) = quantities_of(corpus, tmp_path)
+
+    def derive(store: Store, asked: CorpusConfig, num_missing: int) -> tuple[str, dict[str, bytes]]:
+        settings, files = MeasureSettings.of(corpus, pages), find_files(pages, tmp_path)
+        with Workers(1) as workers:
+            measured = steps.measure(settings, files=files, quality=None, corpus=asked, store=store, workers=workers)
+            units = sorted(store.root.glob(".work/minhash-*/kept/unit-*"))
+            assert len(units) == (4 if asked.deduplicate else 0)
+            for folder in units[:num_missing]:
+                shutil.rmtree(folder)
+            derived = steps.derive(quantity, measured=measured, store=store, workers=workers)
+        return derived.address, {str(path.relative_to(derived.path)): path.read_bytes() for path in derived.files("*")}
+
+    alongside = derive(Store(tmp_path / "alongside"), corpus, num_missing)
+    after = derive(Store(tmp_path / "after"), without, 0)
+    assert alongside == after
+    assert len(after[1]) == 4
+    assert not list((tmp_path / "alongside" / ".work").glob("minhash-*"))

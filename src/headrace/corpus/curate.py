@@ -29,9 +29,9 @@ from headrace.corpus.decide.shards import Shards, frame_of
 from headrace.corpus.decide.summary import Tally, check_not_empty
 from headrace.corpus.decide.what_if import what_if
 from headrace.corpus.deduplicate.config import MinHashConfig
-from headrace.corpus.derive import KEYS_FILE, first_uses, quantity_of
 from headrace.corpus.first_use import FirstUse, ensure_compiled
 from headrace.corpus.kept import place
+from headrace.corpus.quantity import KEYS_FILE, first_uses, quantity_of
 from headrace.corpus.reasons import NOTHING_LEFT
 from headrace.corpus.rewrite.config import AugmentConfig
 from headrace.corpus.tables import arrow_schema, open_writer

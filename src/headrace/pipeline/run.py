@@ -13,9 +13,9 @@ import psutil
 
 from headrace.corpus.decide.context import CurateInputs
 from headrace.corpus.decide.rules import check_rules
-from headrace.corpus.derive import quantities_of
 from headrace.corpus.discover import find_files
 from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.quantity import quantities_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import EngineKind, Limits, Workers, open_engine
 from headrace.errors import RecipeError

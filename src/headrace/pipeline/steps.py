@@ -12,10 +12,11 @@ import orjson
 from headrace.config import Config
 from headrace.corpus.config import CorpusConfig
 from headrace.corpus.decide.context import CURATE_VERSION, CurateInputs
-from headrace.corpus.derive import DERIVE_VERSION, Quantity, derive_source
+from headrace.corpus.derive import DERIVE_VERSION, derive_source
 from headrace.corpus.discover import find_files
 from headrace.corpus.measure.config import MEASURE_VERSION, MeasureSettings
 from headrace.corpus.quality.config import QualityConfig
+from headrace.corpus.quantity import Quantity, quantities_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import Workers
 from headrace.diagnose import check_corpus_disk
@@ -77,7 +78,10 @@ def measure(
     store: Store,
     workers: Workers,
 ) -> Artefact:
-    """The documents of one source and all their scores. They depend on no more of `corpus` than the settings hold."""
+    """The documents of one source and all their scores. They depend on no more of `corpus` than the settings hold.
+
+    What is cheap of what `corpus` needs derived of them is made in the same go, and found by `derive`.
+    """
     unread = unread_files(files, memory=store.root / ".fingerprints.json")
     check_corpus_disk(_sizes(unread), store.root)  # before hours are spent on reading them
     inputs = {"files": _fingerprint(files, store)} | ({"quality": quality.address} if quality else {})
@@ -88,23 +92,39 @@ def measure(
         from headrace.corpus.measure.source import measure_source  # brings the kernels' compiler: see above
 
         check_corpus_disk(_sizes(files), store.root)
-        models = _verify(quality).path if quality else None
-        later = kernels_after_measuring(corpus)
-        return measure_source(settings, files=files, quality=models, workspace=workspace, workers=workers, later=later)
+        return measure_source(
+            settings,
+            files=files,
+            quality=_verify(quality).path if quality else None,
+            workspace=workspace,
+            workers=workers,
+            later=kernels_after_measuring(corpus),
+            alongside=_kept_units(corpus, spec.address, store),
+        )
 
     return store.ensure(spec, build)
 
 
 def derive(quantity: Quantity, *, measured: Artefact, store: Store, workers: Workers) -> Artefact:
     """What finding similar documents must know of every document of a source, besides its scores."""
-    inputs = {"measured": measured.address}
+    spec = _derive_spec(quantity, measured.address)
+    return store.ensure(
+        spec, lambda workspace: derive_source(quantity, measured=measured, workspace=workspace, workers=workers)
+    )
+
+
+def _derive_spec(quantity: Quantity, measured: str) -> StepSpec:
+    inputs = {"measured": measured}
     if quantity.encoder is not None:
         inputs["encoder"] = digest_files(quantity.encoder)
-    spec = StepSpec(quantity.name, DERIVE_VERSION, quantity.config, inputs)
-    return store.ensure(
-        spec,
-        lambda workspace: derive_source(quantity, measured=_verify(measured), workspace=workspace, workers=workers),
-    )
+    return StepSpec(quantity.name, DERIVE_VERSION, quantity.config, inputs)
+
+
+def _kept_units(corpus: CorpusConfig, measured: str, store: Store) -> dict[Quantity, Path]:
+    """Of the quantities that are cheap and not there yet: where `derive` looks for finished units."""
+    quantities = [quantity for quantity in quantities_of(corpus, Path()) if quantity.is_cheap]
+    addresses = {quantity: _derive_spec(quantity, measured).address for quantity in quantities}
+    return {quantity: store.kept_folder(address) for quantity, address in addresses.items() if not store.find(address)}
 
 
 def curate_corpus(

@@ -89,7 +89,7 @@ class Store:
         work.mkdir(parents=True, exist_ok=True)
         for leftover in work.glob("output-*"):
             shutil.rmtree(leftover)
-        workspace = Workspace(kept=work / "kept", output=work / f"output-{uuid.uuid4().hex[:8]}")
+        workspace = Workspace(kept=self.kept_folder(spec.address), output=work / f"output-{uuid.uuid4().hex[:8]}")
         workspace.kept.mkdir(exist_ok=True)
         workspace.output.mkdir()
         with _timed(work / "seconds.json") as clock:
@@ -111,6 +111,10 @@ class Store:
         remove_folder(work)
         event("artefact", address=spec.address, built=True)
         return Artefact(self.root / spec.address)
+
+    def kept_folder(self, address: str) -> Path:
+        """Where the build of an address looks for units that are finished."""
+        return self.root / ".work" / address / "kept"
 
     def lineage(self, address: str) -> Iterator[Artefact]:
         """The artefact and everything it was made from, nearest first, each once.

@@ -9,9 +9,9 @@ import pytest
 
 from headrace.corpus.config import CorpusConfig
 from headrace.corpus.decide.context import CurateInputs
-from headrace.corpus.derive import quantities_of
 from headrace.corpus.discover import find_files
 from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.quantity import quantities_of
 from headrace.corpus.workers import Workers
 from headrace.pipeline import steps
 from headrace.store import Artefact, Store

@@ -12,7 +12,7 @@ from headrace.corpus.deduplicate.clusters import choose_survivors, cluster
 from headrace.corpus.deduplicate.config import ExactConfig, Keep, MinHashConfig
 from headrace.corpus.deduplicate.confirm import candidates, confirm
 from headrace.corpus.deduplicate.text_config import MeaningConfig
-from headrace.corpus.derive import KEYS_FILE, quantity_of
+from headrace.corpus.quantity import KEYS_FILE, quantity_of
 from headrace.corpus.reasons import DUPLICATE, NEAR_DUPLICATE
 from headrace.trace import span
 

@@ -9,7 +9,7 @@ from headrace.corpus.decide.context import Context
 from headrace.corpus.decide.verdicts import Rows
 from headrace.corpus.deduplicate.meaning import find_twins
 from headrace.corpus.deduplicate.text_config import MeaningConfig
-from headrace.corpus.derive import EMBEDDINGS_FILE, quantity_of
+from headrace.corpus.quantity import EMBEDDINGS_FILE, quantity_of
 from headrace.corpus.reasons import SAME_MEANING
 
 

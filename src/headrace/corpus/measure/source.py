@@ -1,7 +1,7 @@
 """All units of one source, and the limit to how much of it may be damaged."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from headrace.corpus.alongside import hand_over
 from headrace.corpus.columns import QUARANTINE
 from headrace.corpus.config import SourceConfig
 from headrace.corpus.discover import kind_of
@@ -18,6 +19,7 @@ from headrace.corpus.measure.batch import measure_sample
 from headrace.corpus.measure.config import MeasureSettings
 from headrace.corpus.measure.scores import compile_parts
 from headrace.corpus.measure.unit import MeasureTask, UnitCounts, measure_unit
+from headrace.corpus.quantity import Quantity, first_uses
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.read import feed_units
 from headrace.corpus.read.streams import has_zstd_checksum
@@ -38,18 +40,22 @@ def measure_source(
     workspace: Workspace,
     workers: Workers,
     later: Sequence[FirstUse] = (),
+    alongside: Mapping[Quantity, Path] | None = None,
 ) -> dict[str, Any]:
     """Fills `workspace.output` with the source's documents, scores and quarantine; returns counts.
 
     quality: folder of the learned models, where the settings ask for their scores.
     later: kernels that the run will use after this, to be compiled meanwhile by another process.
+    alongside: what to derive of the documents in the same go, and where the step that wants it keeps its units.
     Raises InputError if a file is damaged as a whole, or more than the settings' `quarantine_limit` of the records are.
     """
-    source, limit = settings.source, settings.quarantine_limit
+    source, limit, alongside = settings.source, settings.quarantine_limit, alongside or {}
     kernels = FirstUse(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
     parts = [FirstUse("lines", compile_parts)] if settings.scores else []
     ensure_compiled(kernels, later=[*parts, *later])
-    tasks = _Tasks(settings, files, quality, workspace.kept)
+    for made_alongside in first_uses([*alongside]):
+        ensure_compiled(made_alongside)
+    tasks = _Tasks(settings, files, workspace.kept, quality=quality, quantities=tuple(alongside))
     counts = _measure_all(tasks, workers, total_bytes=sum(file.size_bytes for file in files))
     folders = tasks.folders
     damaged = sum((Counter(count.damaged) for count in counts), Counter[str]())
@@ -57,6 +63,8 @@ def measure_source(
     if damaged.total() > limit * (damaged.total() + num_documents):
         raise InputError(_too_much_damage(source, damaged, num_documents, limit=limit, folders=folders))
     _place_all(folders, workspace.output)
+    for quantity, kept in alongside.items():
+        hand_over(folders, quantity, kept)
     return {
         "files": len(files),
         "files_without_checksum": _count_unprotected(source, files),
@@ -72,12 +80,12 @@ def measure_source(
 class _Tasks:
     """The tasks of all units, made while they are asked for: pieces of large compressed files appear only then."""
 
-    def __init__(self, settings: MeasureSettings, files: Sequence[RawFile], quality: Path | None, kept: Path) -> None:
+    def __init__(self, settings: MeasureSettings, files: Sequence[RawFile], kept: Path, **others: Any) -> None:
         self.source = settings.source
         self.kept = kept
         self.folders: list[Path] = []
         """Where the units given out so far will lie, in order."""
-        self._settings, self._files, self._quality = settings, files, quality
+        self._settings, self._files, self._others = settings, files, others
 
     def __iter__(self) -> Iterator[MeasureTask]:
         units = feed_units(
@@ -85,7 +93,7 @@ class _Tasks:
         )
         for unit in units:
             self.folders.append(self._folder(unit.index))
-            yield MeasureTask(self._settings, unit, self._quality, self.folders[-1])
+            yield MeasureTask(self._settings, unit, folder=self.folders[-1], **self._others)
 
     def _folder(self, index: int) -> Path:
         return self.kept / f"unit-{index:05d}"

@@ -8,14 +8,17 @@ from pathlib import Path
 import orjson
 import pyarrow.compute as pc
 
+from headrace.corpus.alongside import Alongside
 from headrace.corpus.columns import DOCUMENTS, QUARANTINE, SCORES
 from headrace.corpus.kept import ensure_unit
 from headrace.corpus.measure.batch import measure_batch
 from headrace.corpus.measure.careful import healthy_batches
 from headrace.corpus.measure.config import MeasureSettings
+from headrace.corpus.quantity import Quantity
 from headrace.corpus.read import Batch, DamagedRecord, Unit
 from headrace.corpus.read.batches import BATCH_BYTES, join_batches
 from headrace.corpus.tables import RowWriter, TableWriter
+from headrace.corpus.texts import Texts
 from headrace.corpus.workers import Attempt
 
 RESULT = "counts.json"
@@ -31,6 +34,8 @@ class MeasureTask:
     """Folder of the learned models, if there are any."""
     folder: Path
     """Where the finished unit will lie."""
+    quantities: tuple[Quantity, ...] = ()
+    """What is derived of the documents alongside."""
 
     def __str__(self) -> str:
         return str(self.unit)
@@ -73,6 +78,7 @@ def _build(task: MeasureTask, attempt: Attempt, folder: Path) -> None:
                     quarantine.add(_describe(record, source=source, file=file))
                 gathered.add(batch, file)
         gathered.measure()
+        gathered.alongside.write(folder)
     counts = UnitCounts(
         task.unit.size_bytes,
         gathered.num_documents,
@@ -92,6 +98,7 @@ class _Gathered:
         self._files: list[str] = []
         self._size_bytes = 0
         self.num_documents = self.num_text_bytes = 0
+        self.alongside = Alongside(task.quantities)
 
     def add(self, batch: Batch, file: str) -> None:
         """Takes the documents of a batch of a file."""
@@ -109,6 +116,7 @@ class _Gathered:
             texts, scores = measure_batch(joined, settings=task.settings, files=self._files, quality=task.quality)
             self._documents.add(texts)
             self._scores.add(scores)
+            self.alongside.add(Texts.from_arrow(texts["text"].combine_chunks()))
             self.num_documents += texts.num_rows
             self.num_text_bytes += pc.sum(scores["num_bytes"]).as_py()
         self._batches, self._files, self._size_bytes = [], [], 0
