@@ -89,21 +89,21 @@ def run_out_of_memory():
 
 class Finder:
     def find_spec(self, name, path, target=None):
-        if name != "headrace.corpus.texts":
+        if name != "headrace.corpus.measure.normal_form":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         run_module = spec.loader.exec_module
-        spec.loader.exec_module = lambda module: (run_module(module), poison(module.Texts))
+        spec.loader.exec_module = lambda module: (run_module(module), poison(module))
         return spec
 
-def poison(kind):
-    real = kind.from_strings
-    def from_strings(strings):
-        if any("xyzzy" in str(text) for text in strings):
+def poison(module):
+    real = module.normalize_texts
+    def normalize_texts(texts, form):
+        if any("xyzzy" in text for text in texts):
             globals()[os.environ["DEED"]]()
-        return real(strings)
-    kind.from_strings = staticmethod(from_strings)
+        return real(texts, form)
+    module.normalize_texts = normalize_texts
 
 sys.meta_path.insert(0, Finder())
 """
