@@ -66,9 +66,13 @@ def first_uses(quantities: Sequence[Quantity]) -> list["FirstUse"]:
     """The kernels that deriving some quantities uses."""
     from headrace.corpus.first_use import FirstUse
 
-    texts = Texts.from_strings(["one text, 短文"])
     asked = {quantity.name: quantity for quantity in quantities if quantity.is_cheap}
-    return [FirstUse(name, partial(keys_of, texts, quantity)) for name, quantity in asked.items()]
+    return [FirstUse(name, partial(_use_kernels, quantity)) for name, quantity in asked.items()]
+
+
+def _use_kernels(quantity: Quantity) -> None:
+    """Makes the keys of a small text, for the sake of the kernels that get compiled by it."""
+    keys_of(Texts.from_strings(["one text, 短文"]), quantity)
 
 
 def keys_of(texts: Texts, quantity: Quantity) -> Keys:
