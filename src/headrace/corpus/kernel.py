@@ -7,6 +7,8 @@ numba looks only at a kernel's own file to see whether it has changed, but kerne
 So the folder is named by all of their sources: any change of any kernel begins an empty one.
 """
 
+import errno
+import os
 import shutil
 import time
 import warnings
@@ -85,9 +87,11 @@ def cache_folder() -> Path | None:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
             _forget_old(folder.parent)
+        if not os.access(folder, os.W_OK):  # numba would not even look at what is kept there
+            raise PermissionError(errno.EACCES, "it cannot be written to")
     except OSError as error:
         warnings.warn(
-            f"{folder}: cannot be made ({error.strerror}), so kernels are compiled anew in every process, which takes "
+            f"{folder}: cannot be used ({error.strerror}), so kernels are compiled anew in every process, which takes "
             "seconds. Set NUMBA_CACHE_DIR to a folder that can be written.",
             stacklevel=2,
         )

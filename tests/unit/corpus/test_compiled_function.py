@@ -9,9 +9,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from numba.core import entrypoints
+from numba.core import config, entrypoints
 
 from headrace.corpus.compiled_function import InnerLibrary
+from headrace.corpus.kernel import cache_folder
+from headrace.corpus.measure.line_scores import count_c4, count_newline_lines
+from headrace.corpus.measure.scores import compile_parts, score_text
 
 SOURCE = """
 import numpy as np
@@ -117,3 +120,22 @@ def test_a_kept_kernel_is_loaded_by_the_next_process(tmp_path: Path) -> None:
 
     expected = oracle((2 * VALUES).tolist(), SHORT.tolist())
     assert found == [f"{expected} 0\n", f"{expected} 1\n"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    (folder := cache_folder.__wrapped__()).chmod(0o500)
+
+    with pytest.warns(UserWarning, match="cannot be used"):
+        assert cache_folder.__wrapped__() is None
+    folder.chmod(0o700)
+
+
+def test_parts_are_compiled_for_the_types_that_they_are_called_with() -> None:
+    compile_parts()
+    score_text("One line.\nAnother", "en")
+
+    assert len(count_c4.signatures) == len(count_newline_lines.signatures) == 1
