@@ -36,6 +36,7 @@ FORMATS: dict[str, Format] = {
 }
 MANUAL_SUFFIX = re.compile(r"\.[1-9](am|const|curses|form|head|openssl|p|perl|pm|posix|ssl|tcl|tk|type|x)")
 """Sections that libraries and languages keep apart, such as `.3tcl` and `.3type`."""
+RECURSIVE = re.compile(r"(?:^|(?<=/))\*\*(?:/|$)")
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 ARCHIVES = {".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".zip", ".7z", ".rar", ".cpio", ".ar", ".deb", ".rpm"}
 
@@ -119,10 +120,28 @@ def _local_files(source: SourceConfig, pattern: str, *, folder: Path) -> list[Ra
     elif (folder / pattern).is_file():  # a name may hold a character that means something in a glob
         paths = iter([folder / pattern])
     else:
-        paths = (folder / name for name in glob.iglob(pattern, root_dir=folder, recursive=True))
+        paths = (folder / name for name in _matching(pattern, folder))
     # resolved only lexically: a user who links folders together wants to see the names of the links
     addresses = [os.path.abspath(path) for path in paths if path.is_file()]
     return [RawFile(address, _display_name(address, folder)) for address in addresses]
+
+
+def _matching(pattern: str, folder: Path) -> Iterator[str]:
+    """The names that a glob stands for, some perhaps twice. `**` enters linked folders, but not in a circle."""
+    if not (recursive := RECURSIVE.search(pattern)):
+        yield from glob.iglob(pattern, root_dir=folder)
+        return
+    before, after = pattern[: recursive.start()], pattern[recursive.end() :] or "*"
+    for start in glob.iglob(before, root_dir=folder) if before else [""]:
+        for place, folders, _ in os.walk(folder / start, followlinks=True):
+            folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(Path(place, name))]
+            below = Path(glob.escape(os.path.relpath(place, folder)))
+            yield from _matching((below / after).as_posix(), folder)
+
+
+def _leads_back(path: Path) -> bool:
+    """Whether a folder is a link to one that it lies in."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _objects(source: SourceConfig, url: str) -> list[RawFile]:

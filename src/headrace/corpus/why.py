@@ -17,6 +17,8 @@ from headrace.errors import InputError
 from headrace.store import Artefact
 
 MIN_PREFIX = 6
+COPY_NUMBER = re.compile(r"(?<=^[0-9a-f]{32})~\d+$")
+"""At the end of the id of an altered copy."""
 SHOWN_SCORES = (
     "language",
     "language_score",
@@ -64,9 +66,10 @@ def explain(curated: Artefact, document: str) -> list[Explanation]:
     """What happened to a document, in input order if several are meant.
 
     document: an id, the beginning of one (6 or more digits), the id that its record has in the raw input, a raw file's
-    name, or `file:offset`.
+    name, or `file:offset`. The id of an altered copy stands for the document that it is a copy of.
     Raises InputError if there is no such document, or the beginning fits more than one id.
     """
+    document = COPY_NUMBER.sub("", document)
     if not document:
         raise InputError("give an id, a file, or FILE:OFFSET; got nothing.")
     ledger = pl.scan_parquet(curated.files("ledger-*.parquet"))

@@ -99,3 +99,19 @@ def test_this_floor_never_imports_torch() -> None:
     code = "import sys, headrace.corpus.curate, headrace.corpus.why; print('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_links_in_a_circle_are_not_followed_and_other_linked_folders_are(tmp_path: Path) -> None:
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("data/a.txt", "data/deep/b.txt", "elsewhere/c.txt"):
+        (tmp_path / name).write_text("text")
+    (tmp_path / "data" / "again").symlink_to(".")
+    (tmp_path / "data" / "deep" / "up").symlink_to("..")
+    (tmp_path / "data" / "other").symlink_to("../elsewhere")
+    (tmp_path / "data" / ".hidden").mkdir()
+    (tmp_path / "data" / ".hidden" / "d.txt").write_text("text")
+
+    files = find_files(SourceConfig(name="s", path=("data/**/*.txt",)), tmp_path)
+
+    assert [file.name for file in files] == ["data/a.txt", "data/deep/b.txt", "data/other/c.txt"]

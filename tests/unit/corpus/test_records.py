@@ -52,6 +52,20 @@ def test_a_bad_line_is_quarantined_with_its_offset_and_the_rest_is_read(
     assert [json.loads(entry)["page"] for entry in documents["metadata"]] == list(range(20))
 
 
+def test_numbers_that_json_does_not_have_become_null_and_cost_no_record(
+    measure: Measure, table: Table, tmp_path: Path
+) -> None:
+    numbers = ["NaN", "Infinity", "-Infinity", "1e999", "1"]
+    lines = [f'{{"text": "a text with a number {n}", "score": {number}}}' for n, number in enumerate(numbers)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+
+    measured = measure(path="a.jsonl")
+
+    documents = table(measured, "documents-*.parquet")
+    assert documents["text"].to_list() == [f"a text with a number {n}" for n in range(5)]
+    assert [json.loads(metadata)["score"] for metadata in documents["metadata"]] == [None, None, None, None, 1]
+
+
 def test_metadata_nested_deeper_than_can_be_written_is_quarantined(measure: Measure, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "deep", "x": ' + b"[" * 500 + b"]" * 500 + b"}\n" + GOOD[0])
 

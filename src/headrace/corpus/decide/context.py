@@ -14,7 +14,7 @@ from headrace.corpus.decide.verdicts import Verdicts
 from headrace.corpus.workers import Workers
 from headrace.store import Artefact
 
-CURATE_VERSION = 3
+CURATE_VERSION = 4
 """Raised when a curated corpus comes out otherwise for the same settings and inputs."""
 
 AUGMENT_TABLES = ("synonyms", "phrases")

@@ -55,9 +55,13 @@ class MinHashConfig(Config):
     """What n-grams are made of. "auto": words, but each character of a script without spaces (Han, kana, Thai, Lao,
     Burmese, Khmer) on its own. "words": whatever stands between spaces. "characters": characters, spaces left out."""
 
+    fold_numbers: bool = True
+    """Whether all numbers count as one, as in FineWeb: then reports that differ in their figures only are alike. Write
+    false where figures are the content: tables, exercises, weather."""
+
     confirm: float | None = Field(default=None, gt=0, le=1)
-    """Remove a document only if the exact Jaccard similarity of its n-grams with those of the document that stays is
-    at least this. By default agreeing keys are enough."""
+    """Remove a document only if the exact Jaccard similarity of its n-grams, numbers told apart, with those of the
+    document that stays is at least this. By default agreeing keys are enough."""
 
     keep: Keep = "first"
     """Which document of a cluster stays. "first": in the order of the sources, files and records."""
@@ -66,7 +70,7 @@ class MinHashConfig(Config):
 class LineConfig(Config):
     """Lines or paragraphs that occur again and again, in one document or many, are cut out.
 
-    They are compared without case, accents, punctuation and white space, and with all numbers equal.
+    They are compared without case, accents, punctuation and white space.
     Source: CCNet, arXiv 1911.00359, section 3.1.
     """
 
@@ -82,6 +86,10 @@ class LineConfig(Config):
     min_characters: int = Field(default=30, ge=1)
     """Shorter ones ("}", "See also") are never cut. Letters and numbers count, and those of scripts without spaces
     count three times."""
+
+    fold_numbers: bool = False
+    """Whether all numbers count as one, as in CCNet: then "page 3 of 10" repeats "page 2 of 10", and so does every line
+    that differs from another in its figures only."""
 
     @model_validator(mode="after")
     def _keeps_no_more_than_there_are(self) -> "LineConfig":

@@ -131,7 +131,7 @@ def compare_clusters(
 ) -> Rows:
     """The surviving row of each row of a task."""
     files = tuple(map(open_keys, keys))
-    table = folding_table(config.unit, han)
+    table = folding_table(config.unit, han, fold_numbers=False)
     threshold = 1.0 if config.confirm is None else config.confirm
     survivors = task.rows.copy()
     leaders = np.empty(0, np.int64)  # places in the task of rows known to stay, from pieces before

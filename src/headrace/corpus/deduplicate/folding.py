@@ -59,14 +59,17 @@ AS_THEY_ARE = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xD800, 0x
 
 
 @cache
-def folding_table(unit: Unit, han: Han = NO_HAN) -> Table:
-    """The table for words of a kind."""
+def folding_table(unit: Unit, han: Han = NO_HAN, *, fold_numbers: bool = True) -> Table:
+    """The table for words of a kind. fold_numbers: whether all numbers count as one."""
     traditional, simplified = han
     assert len(traditional) == len(simplified), "each character is folded to one"
     name = f"folding-{FORMAT}-{unicodedata.unidata_version}"
     table: Table = cached_arrays(name, ("table",), _fold_characters)["table"].copy()
     for before, after in zip(traditional, simplified, strict=True):
         table[ord(before)] = ord(after)
+    if not fold_numbers:
+        digits = np.flatnonzero((table < DROPPED) & (table & DIGIT != 0))
+        table[digits] = [ord("0") + unicodedata.digit(chr(code)) for code in digits]
     is_word = (table != SPACE) & (table < DROPPED)
     if unit == "characters":
         table[is_word] |= ALONE

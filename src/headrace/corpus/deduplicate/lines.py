@@ -66,7 +66,7 @@ def _long_lines(texts: Texts, config: LineConfig, han: Han) -> tuple[Positions, 
     number = find_lines(
         texts.data,
         texts.offsets,
-        folding_table("auto", han),
+        folding_table("auto", han, fold_numbers=config.fold_numbers),
         config.min_characters,
         config.method == "paragraphs",
         places,

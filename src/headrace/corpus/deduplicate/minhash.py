@@ -99,7 +99,7 @@ def band_keys(texts: Texts, config: MinHashConfig, *, han: Han = NO_HAN) -> Hash
     sign(
         texts.data,
         texts.offsets,
-        folding_table(config.unit, han),
+        folding_table(config.unit, han, fold_numbers=config.fold_numbers),
         config.ngram,
         multipliers,
         flips,

@@ -34,9 +34,9 @@ class LinearModel:
     figures: Figures
     """Measured on examples that training did not see."""
 
-    def score(self, texts: Texts) -> Weights:
+    def score(self, texts: Texts) -> npt.NDArray[np.float64]:
         """(N,) in [0, 1]. A text without any symbol gets what the bias says."""
-        scores = np.empty(len(texts), np.float32)
+        scores = np.empty(len(texts))  # in 32 bits all that is surely good would be 1
         score_texts(texts.data, texts.offsets, self.weights, _features(texts, self.config), scores)
         return scores
 

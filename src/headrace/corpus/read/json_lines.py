@@ -1,6 +1,8 @@
 """JSON lines: one object a line, one document an object."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -117,10 +119,23 @@ def _read_line(data: bytes, offset: int, text_field: str) -> Record:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        return damaged(offset, size_bytes, reason=_fault(data, str(error)), data=data)
+        reason = _fault(data, str(error))
+        value = _with_endless_numbers(data) if reason == "broken_json" else None
+        if value is None:
+            return damaged(offset, size_bytes, reason=reason, data=data)
     if not isinstance(value, dict):
         return damaged(offset, size_bytes, reason="not_an_object", data=data)
     return checked_fields(value, text_field=text_field, offset=offset, data=data)
+
+
+def _with_endless_numbers(data: bytes) -> Any:
+    """The value of a line that has NaN or infinities, which Python's own `json` writes: they become null. Else None."""
+    try:
+        value = json.loads(data, parse_constant=lambda _: None)
+        orjson.dumps(value)  # no lone surrogates
+        return value
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _fault(data: bytes, message: str) -> Reason:

@@ -71,7 +71,7 @@ def augment_document(
         if changed in seen:
             continue
         seen.add(changed)
-        mark = {"method": method_of(number, config), "of": document_id, "copy": number}
+        mark = {"method": method_of(document_id, number, config), "of": document_id, "copy": number}
         marked = orjson.dumps({**orjson.loads(metadata or "{}"), "augmented": mark}).decode()
         copies.append(Copy(f"{document_id}~{number}", changed, marked))
     return copies
@@ -86,16 +86,17 @@ def augment(text: str, *, language: str, document_id: str, copy: int, config: Au
         read_table(config.synonyms) if config.synonyms else {},
         read_table(config.phrases) if config.phrases else {},
     )
-    method = method_of(copy, config)
+    method = method_of(document_id, copy, config)
     if method == "sentences":
         return _exchange_sentences(text, budget)
     pieces = split_pieces(text, language)
     return _replace_phrases(text, pieces, budget) if method == "phrases" else "".join(_EDITS[method](pieces, budget))
 
 
-def method_of(copy: int, config: AugmentConfig) -> Method:
-    """The method of the copy of that number."""
-    return config.methods[copy % len(config.methods)]
+def method_of(document_id: str, copy: int, config: AugmentConfig) -> Method:
+    """The method of a document's copy of that number: they take turns, from one that depends on the document."""
+    first = int.from_bytes(hashlib.blake2b(f"{config.seed}\0{document_id}".encode(), digest_size=8).digest(), "little")
+    return config.methods[(first + copy) % len(config.methods)]
 
 
 def _words(pieces: Sequence[Piece]) -> list[int]:

@@ -77,6 +77,30 @@ def test_a_copy_of_a_document_that_goes_later_names_the_one_that_stays(
     assert [rows[f"r{n}"]["cluster_size"] for n in range(4)] == [3, 3, 3, 1]
 
 
+def yearly_reports() -> list[str]:
+    line = "In {} the company earned {} million and paid {} people, of whom {} had joined within {} months of {}."
+    return [" ".join(line.format(*range(k, k + 6)) for k in range(n, n + 900, 90)) for n in range(1990, 1996)]
+
+
+@pytest.mark.parametrize(
+    ("step", "kept"),
+    [
+        ({"method": "minhash"}, 1),
+        ({"method": "minhash", "fold_numbers": False}, 6),
+        ({"method": "minhash", "confirm": 0.8}, 6),
+        ({"method": "lines"}, 6),
+        ({"method": "lines", "fold_numbers": True}, 1),
+    ],
+)
+def test_documents_that_differ_in_their_figures_only_are_alike_where_numbers_are_folded(
+    step: dict[str, Any], kept: int, tmp_path: Path, curated: Curate
+) -> None:
+    write_lines(tmp_path / "a.jsonl", [{"text": text} for text in yearly_reports()])
+    source = {"name": "a", "path": "a.jsonl", "language": "en"}
+
+    assert curated(sources=[source], deduplicate=[step], hold_out=0).summary["kept"] == kept
+
+
 def test_the_longest_of_a_cluster_stays_where_the_recipe_says_so(
     source: dict[str, Any], curated: Curate, table: Table
 ) -> None:

@@ -16,10 +16,15 @@ def word(number: int) -> str:
     return "".join(chr(97 + (number >> 4 * place) % 16) for place in range(4))
 
 
-def fold(text: str) -> str:
-    """Lower case, numbers 0, punctuation to spaces, no accents."""
-    text = NUMBER.sub("0", text.lower().replace("ς", "σ"))
+def fold(text: str, *, fold_numbers: bool = True) -> str:
+    """Lower case, numbers 0 or in European digits, punctuation to spaces, no accents."""
+    text = text.lower().replace("ς", "σ")
+    text = NUMBER.sub("0", text) if fold_numbers else "".join(map(european, text))
     return "".join(map(fold_character, text))
+
+
+def european(character: str) -> str:
+    return str(unicodedata.digit(character)) if unicodedata.category(character) == "Nd" else character
 
 
 def fold_character(character: str) -> str:
@@ -36,8 +41,8 @@ def is_unspaced(character: str) -> bool:
     return any(first <= ord(character) <= last for first, last in UNSPACED)
 
 
-def words_of(text: str, unit: str) -> list[str]:
-    folded = fold(text)
+def words_of(text: str, unit: str, *, fold_numbers: bool = True) -> list[str]:
+    folded = fold(text, fold_numbers=fold_numbers)
     if unit == "characters":
         return list(folded.replace(" ", ""))
     if unit == "auto":

@@ -17,7 +17,7 @@ from headrace.corpus.deduplicate.occurrences import find_repeated, write_line_ha
 from headrace.corpus.texts import Texts
 
 LINES = st.sampled_from(
-    ["", " ", "All rights reserved.", "all RIGHTS: reserved", "No. 1,5", "no 27", "}", "水水", "x y z"]
+    ["", " ", "All rights reserved.", "all RIGHTS: reserved", "No. 1,5", "no 27", "no ٢٧", "}", "水水", "x y z"]
 )
 TEXTS = st.lists(LINES, max_size=8).map("\n".join)
 SETTINGS = st.builds(
@@ -26,6 +26,7 @@ SETTINGS = st.builds(
     keep_first=st.integers(1, 2),
     seen_more_than=st.none() | st.integers(2, 4),
     min_characters=st.integers(1, 12),
+    fold_numbers=st.booleans(),
 )
 
 
@@ -40,7 +41,7 @@ def plain_lines(texts: list[str], config: LineConfig, takes_part: list[bool]) ->
         lines[-1] = text.split("\n")[-1]
     tallies: Counter[str] = Counter()
     totals = Counter(
-        " ".join(words_of(line, "auto"))
+        " ".join(words_of(line, "auto", fold_numbers=config.fold_numbers))
         for lines, takes in zip(split, takes_part, strict=True)
         if takes
         for line in lines
@@ -50,7 +51,7 @@ def plain_lines(texts: list[str], config: LineConfig, takes_part: list[bool]) ->
     for lines, takes in zip(split, takes_part, strict=True):
         stays = []
         for line in lines:
-            words = words_of(line, "auto")
+            words = words_of(line, "auto", fold_numbers=config.fold_numbers)
             key = " ".join(words)
             is_late = tallies[key] >= config.keep_first and totals[key] > limit
             tallies[key] += takes

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from headrace.corpus.rewrite.augment import augment, augment_document
+from headrace.corpus.rewrite.augment import augment, augment_document, method_of
 from headrace.corpus.rewrite.config import AugmentConfig, Method
 from headrace.corpus.rewrite.pieces import PROTECTED, split_pieces
 from headrace.corpus.rewrite.tables import read_table
@@ -85,6 +85,15 @@ def test_seeds_documents_and_numbers_make_the_difference_and_nothing_else_does(
     assert copies(text, "en", config) != copies(text, "en", config.model_copy(update={"seed": 2}))
 
 
+def test_methods_take_turns_from_document_to_document_and_from_copy_to_copy() -> None:
+    config = AugmentConfig(methods=("swap", "delete", "sentences"), seed=1)
+    firsts = Counter(method_of(f"document {n}", 0, config) for n in range(300))
+
+    assert set(firsts) == set(config.methods)
+    assert min(firsts.values()) > 60
+    assert {method_of("one", copy, config) for copy in range(3)} == set(config.methods)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @given(text=st.text(max_size=40), language=st.sampled_from(["en", "zh"]), rate=st.floats(0.01, 0.5))
 def test_any_text_survives(method: Method, text: str, language: str, rate: float, tables: dict[str, str]) -> None:
@@ -126,7 +135,7 @@ def test_copies_are_marked_and_differ(tables: dict[str, str]) -> None:
 
     assert [copy.id for copy in made] == ["a/1~0", "a/1~1", "a/1~2", "a/1~3"]
     assert len({ENGLISH, *(copy.text for copy in made)}) == 5
-    assert json.loads(made[1].metadata) == {"k": 1, "augmented": {"method": "delete", "of": "a/1", "copy": 1}}
+    assert json.loads(made[1].metadata) == {"k": 1, "augmented": {"method": "swap", "of": "a/1", "copy": 1}}
 
 
 def test_a_copy_like_its_original_is_left_out() -> None:
