@@ -8,8 +8,9 @@ import pytest
 from small_road import END, ROW_TOKENS, MakeRoad, Road
 
 from headrace.tokens import IGNORED, Batch, BatchStream, TokenStore
+from headrace.tokens.batch import PADDING_DOCUMENT
 from headrace.tokens.config import VocabularyConfig
-from headrace.tokens.stream import PADDING_DOCUMENT, read_ahead
+from headrace.tokens.read_ahead import read_ahead
 
 BATCH_ROWS = 8
 
