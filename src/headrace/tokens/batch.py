@@ -19,7 +19,7 @@ class Batch:
     tokens_BT: NDArray[np.int32]
     targets_BT: NDArray[np.int32]
     """IGNORED where a row is padded, and where the store's mask says that a token is not learnt."""
-    positions_BT: NDArray[np.int32]
+    positions_BT: NDArray[np.int16] | NDArray[np.int32]
     """Count from 0 in each piece of a document."""
     documents_BT: NDArray[np.int32]
     """Document number in the store; PADDING_DOCUMENT where a row is padded."""

@@ -1,7 +1,7 @@
 """Memory for batches."""
 
-import math
 import sys
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -9,6 +9,23 @@ from numpy.typing import NDArray
 
 CACHE_LINE = 64
 KEPT_BLOCKS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some memory, from the first cache line that begins in it. Whoever uses it must hold `memory`."""
+
+    memory: NDArray[np.uint8]
+    start: int
+    """Byte of the memory at which it begins."""
+    address: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, size_bytes: int) -> "Block":
+        memory = np.empty(size_bytes + CACHE_LINE, np.uint8)
+        start = -memory.ctypes.data % CACHE_LINE
+        return cls(memory, start, memory.ctypes.data + start, size_bytes)
 
 
 class Pool:
@@ -19,28 +36,24 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[NDArray[np.uint8], int]] = []
-        """Memory, and where in it a cache line begins."""
+        self._blocks: list[Block] = []
         self._lock = Lock()
 
-    def take(self, shape: tuple[int, ...]) -> NDArray[np.int32]:
-        """An array of that shape, its content whatever was there; it begins with a cache line."""
-        size_bytes = 4 * math.prod(shape) + CACHE_LINE
+    def take(self, size_bytes: int) -> Block:
+        """Memory of that size, its content whatever was there."""
         with self._lock:
-            for block, start in self._blocks:
-                if sys.getrefcount(block) == _UNHELD and block.nbytes == size_bytes:
-                    return np.ndarray(shape, np.int32, block, start)
-            block = np.empty(size_bytes, np.uint8)
-            start = -block.ctypes.data % CACHE_LINE
-            self._blocks = [*self._blocks[1 - KEPT_BLOCKS :], (block, start)]
-            return np.ndarray(shape, np.int32, block, start)
+            for block in self._blocks:
+                if block.size_bytes == size_bytes and sys.getrefcount(block.memory) == _UNHELD:
+                    return block
+            block = Block.of(size_bytes)
+            self._blocks = [*self._blocks[1 - KEPT_BLOCKS :], block]
+            return block
 
 
-def _count_holders() -> int:
-    """What Python counts for a thing that only a tuple and a loop over a list of such hold."""
-    for thing, _ in [(np.empty(0), 0)]:
-        count = sys.getrefcount(thing)
-    return count
+def _count_unheld() -> int:
+    """What Python counts for memory that only its block holds."""
+    block = Block.of(0)
+    return sys.getrefcount(block.memory)
 
 
-_UNHELD = _count_holders()
+_UNHELD = _count_unheld()

@@ -71,7 +71,6 @@ def test_rows_are_those_of_a_slow_loop(
     batch = RowGatherer(store, END).gather(rows)
 
     for found, wanted in zip(arrays_of(batch), fill_slowly(store, rows.tolist(), masks), strict=True):
-        assert found.dtype == np.int32
         assert np.array_equal(found, wanted)
     assert batch.num_targets == np.count_nonzero(batch.targets_BT >= 0)
 
@@ -102,38 +101,47 @@ def test_shards_of_different_types_are_refused(tmp_path: Path) -> None:
 
 def test_memory_is_used_again_only_when_nobody_looks_at_it() -> None:
     pool = Pool()
-    held = [pool.take((2, 3)) for _ in range(3)]
+    held = [np.ndarray((2, 3), np.int32, block.memory, block.start) for block in (pool.take(24) for _ in range(3))]
     views = [array[1, 1:] for array in held]
     addresses = {array.ctypes.data for array in held}
     assert len(addresses) == 3
     del held
 
-    fresh = pool.take((2, 3))
-    assert fresh.ctypes.data not in addresses  # the views still look at the others
-    del views, fresh
-    assert pool.take((2, 3)).ctypes.data in addresses
+    assert pool.take(24).address not in addresses  # the views still look at the others
+    del views
+    assert pool.take(24).address in addresses
 
 
 def test_a_tensor_keeps_its_memory() -> None:
     torch = pytest.importorskip("torch")
     pool = Pool()
-    array = pool.take((4, 8))
+    block = pool.take(128)
+    array = np.ndarray((4, 8), np.int32, block.memory, block.start)
     array[:] = 7
     tensor = torch.from_numpy(array[2:])
-    del array
+    del array, block
 
     for _ in range(2 * KEPT_BLOCKS):
-        pool.take((4, 8))[:] = 1
+        pool.take(128).memory[:] = 1
 
     assert tensor.tolist() == [[7] * 8] * 2
 
 
-def test_memory_begins_with_a_cache_line_and_has_its_shape() -> None:
-    pool = Pool()
-    for shape in ((1, 1), (4, 3, 5), (0, 7)):
-        array = pool.take(shape)
-        assert array.shape == shape
-        assert array.ctypes.data % 64 == 0
+@pytest.mark.parametrize("size_bytes", [0, 1, 64, 100])
+def test_memory_begins_with_a_cache_line(size_bytes: int) -> None:
+    block = Pool().take(size_bytes)
+
+    assert block.address % 64 == 0
+    assert block.memory.ctypes.data + block.start == block.address
+    assert block.start + size_bytes <= block.memory.nbytes
+
+
+def test_positions_of_long_rows_take_more_bits(tmp_path: Path) -> None:
+    for row_tokens, kind in ((32_768, np.int16), (32_769, np.int32)):
+        store = build_store(tmp_path / str(row_tokens), [[[1] * row_tokens, [2] * 5]], row_tokens=row_tokens)
+        batch = RowGatherer(store, END).gather(np.arange(2))
+        assert batch.positions_BT.dtype == kind
+        assert batch.positions_BT[0].tolist() == list(range(row_tokens))
 
 
 def test_naming_a_stream_does_not_load_the_compiler() -> None:
