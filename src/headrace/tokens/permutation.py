@@ -61,19 +61,22 @@ def half_of_bits(size: int) -> int:
 
 
 @kernel
-def permuted(place: int, size: int, half_bits: int, keys_R: NDArray[np.uint64]) -> np.int64:
+def permuted(place: int, size: int, half_bits: int, keys_R: NDArray[np.uint64]) -> int:
     """Where one place in [0, size) lands."""
     shift, mask = np.uint64(half_bits), (np.uint64(1) << np.uint64(half_bits)) - np.uint64(1)
     value = np.uint64(place)
     while True:
         left, right = value >> shift, value & mask
         for number in range(ROUNDS):
-            mixed = right ^ keys_R[number]
-            # The finaliser of SplitMix64: every input bit reaches every output bit. Source: Steele et al. 2014, OOPSLA.
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            mixed ^= mixed >> np.uint64(31)
-            left, right = right, left ^ (mixed & mask)
+            left, right = right, left ^ (mix(right ^ keys_R[number]) & mask)
         value = (left << shift) | right
         if value < np.uint64(size):
-            return np.int64(value)
+            return np.int64(value)  # type: ignore[return-value]  # an int to everybody else
+
+
+@kernel
+def mix(value: np.uint64) -> np.uint64:
+    """The finaliser of SplitMix64: every input bit reaches every output bit. Source: Steele et al. 2014, OOPSLA."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))

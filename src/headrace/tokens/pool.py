@@ -39,15 +39,18 @@ class Pool:
         self._blocks: list[Block] = []
         self._lock = Lock()
 
-    def take(self, size_bytes: int) -> Block:
-        """Memory of that size, its content whatever was there."""
+    def take(self, size_bytes: int) -> tuple[Block, NDArray[np.uint8]]:
+        """A block of that size, its content whatever was there, and its memory, which is the taker's while it is held.
+
+        The taker gets hold of the memory before others may look whether it is free.
+        """
         with self._lock:
             for block in self._blocks:
                 if block.size_bytes == size_bytes and sys.getrefcount(block.memory) == _UNHELD:
-                    return block
+                    return block, block.memory
             block = Block.of(size_bytes)
             self._blocks = [*self._blocks[1 - KEPT_BLOCKS :], block]
-            return block
+            return block, block.memory
 
 
 def _count_unheld() -> int:

@@ -36,9 +36,9 @@ class RowGatherer:
         """The given rows, in arrays that nobody else holds."""
         shape = (len(rows), self._row_tokens)
         stride = plane_bytes(*shape)
-        block = self._pool.take(4 * stride)
+        block, memory = self._pool.take(4 * stride)
         fill_rows(rows, self._shards_SC, self._plan, self._kind, self._end_token, block.address)
-        memory, start = block.memory, block.start
+        start = block.start
         return Batch(
             np.ndarray(shape, np.int32, memory, start),
             np.ndarray(shape, np.int32, memory, start + stride),

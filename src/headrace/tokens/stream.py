@@ -1,8 +1,7 @@
 """Batches as a pure function of (seed, step): no state to save but the step.
 
-Step s of a run takes samples [s x rows, (s + 1) x rows) of an endless list; sample i is row i mod R of epoch i div R,
-in the epoch's own permutation. Ranks take neighbouring slices of the same global batch, so the order is the same for
-any number.
+Step s of a run takes samples [s x rows, (s + 1) x rows) of an endless list (`order.py`). Processes share the rows of
+the same global batch, so samples and their order are the same for any number of them.
 
 Shape letters: B rows, T tokens of a row.
 """
@@ -18,32 +17,55 @@ from headrace.tokens.store import TokenStore
 if TYPE_CHECKING:
     from headrace.tokens.order import RowOrder
 
+EQUAL_WORK_TOKENS = 4096
+"""Document length at which attention is taken to cost as much as all else, where no model says."""
+
 
 class BatchStream:
-    """The global batches of a run, or one rank's part of each."""
+    """The global batches of a run, or one rank's part of each. Safe to share between threads."""
 
     def __init__(
-        self, store: TokenStore, *, end_token: int, seed: int, batch_rows: int, rank: int = 0, world_size: int = 1
+        self,
+        store: TokenStore,
+        *,
+        end_token: int,
+        seed: int,
+        batch_rows: int,
+        rank: int = 0,
+        world_size: int = 1,
+        order: "RowOrder | None" = None,
+        attention_tokens: int = EQUAL_WORK_TOKENS,
     ) -> None:
-        if batch_rows % world_size:
-            raise ValueError(
-                f"a global batch of {batch_rows} rows cannot be shared equally by {world_size} processes; "
-                "change train.global_batch_tokens or the number of processes"
-            )
+        """order: which row is which sample; None: all rows, shuffled by the seed in every epoch.
+
+        Raises ValueError if there are fewer rows than processes.
+        """
         # The kernels' compiler takes half a second to load, which nobody who only names a stream should wait for.
         from headrace.tokens.order import Shuffled
+        from headrace.tokens.ranks import share_sizes
         from headrace.tokens.rows import RowGatherer
 
+        self.batch_rows, self._rank, self._world_size = batch_rows, rank, world_size
+        self.share_rows = share_sizes(batch_rows, world_size)[rank]
+        """Rows of this process in every batch."""
+        self.store, self._attention_tokens = store, attention_tokens
         self._gatherer = RowGatherer(store, end_token)
-        self._order: RowOrder = Shuffled(store.plan.num_rows, seed)
-        self.batch_rows = batch_rows
-        share = batch_rows // world_size
-        self._slice = slice(rank * share, (rank + 1) * share)
+        self.order: RowOrder = order or Shuffled(store.plan.num_rows, seed)
 
     def row_numbers(self, step: int) -> NDArray[np.int64]:
         """The rows of the global batch of a step, in order, all ranks together."""
-        return self._order.rows(step * self.batch_rows, self.batch_rows)
+        return self.order.rows(step * self.batch_rows, self.batch_rows)
+
+    def places(self, step: int) -> NDArray[np.int64]:
+        """The places in the global batch of a step that are this rank's, in order."""
+        return self._places(self.row_numbers(step))
 
     def batch(self, step: int) -> Batch:
         """This rank's rows of a step."""
-        return self._gatherer.gather(self.row_numbers(step)[self._slice])
+        rows = self.row_numbers(step)
+        return self._gatherer.gather(rows if self._world_size == 1 else rows[self._places(rows)])
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        from headrace.tokens.ranks import row_costs, share_rows
+
+        return share_rows(row_costs(self.store.plan, rows, self._attention_tokens), self._world_size)[self._rank]

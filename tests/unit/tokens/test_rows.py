@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -101,35 +103,50 @@ def test_shards_of_different_types_are_refused(tmp_path: Path) -> None:
 
 def test_memory_is_used_again_only_when_nobody_looks_at_it() -> None:
     pool = Pool()
-    held = [np.ndarray((2, 3), np.int32, block.memory, block.start) for block in (pool.take(24) for _ in range(3))]
+    held = [np.ndarray((2, 3), np.int32, memory, block.start) for block, memory in (pool.take(24) for _ in range(3))]
     views = [array[1, 1:] for array in held]
     addresses = {array.ctypes.data for array in held}
     assert len(addresses) == 3
     del held
 
-    assert pool.take(24).address not in addresses  # the views still look at the others
+    assert pool.take(24)[0].address not in addresses  # the views still look at the others
+    assert pool.take(24)[0].address not in addresses
     del views
-    assert pool.take(24).address in addresses
+    assert pool.take(24)[0].address in addresses
+
+
+def test_threads_that_gather_at_once_get_rows_of_their_own(tmp_path: Path) -> None:
+    documents = [[number + 1] * 30 for number in range(64)]
+    gatherer = RowGatherer(build_store(tmp_path, [documents], row_tokens=30), END)
+
+    def gather(number: int) -> bool:
+        rows = np.arange(number % 60, number % 60 + 4)
+        batch = gatherer.gather(rows)
+        time.sleep(0)  # lets another thread in
+        return batch.targets_BT.tolist() == [[row + 1] * 30 for row in batch.documents_BT[:, 0].tolist()]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(gather, range(3_000)))
 
 
 def test_a_tensor_keeps_its_memory() -> None:
     torch = pytest.importorskip("torch")
     pool = Pool()
-    block = pool.take(128)
-    array = np.ndarray((4, 8), np.int32, block.memory, block.start)
+    block, memory = pool.take(128)
+    array = np.ndarray((4, 8), np.int32, memory, block.start)
     array[:] = 7
     tensor = torch.from_numpy(array[2:])
-    del array, block
+    del array, block, memory
 
     for _ in range(2 * KEPT_BLOCKS):
-        pool.take(128).memory[:] = 1
+        pool.take(128)[1][:] = 1
 
     assert tensor.tolist() == [[7] * 8] * 2
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 64, 100])
 def test_memory_begins_with_a_cache_line(size_bytes: int) -> None:
-    block = Pool().take(size_bytes)
+    block, _ = Pool().take(size_bytes)
 
     assert block.address % 64 == 0
     assert block.memory.ctypes.data + block.start == block.address
