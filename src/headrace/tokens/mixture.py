@@ -21,6 +21,8 @@ from headrace.tokens.apportion import draw_samples, taken_before
 
 Floats = NDArray[np.float64]
 
+SMALLEST_SHARE = 1e-12  # a smaller one is none: it would not give a row in a run of any length
+
 
 @dataclass(frozen=True)
 class Knot:
@@ -118,7 +120,10 @@ class _Pieces:
     def _shares(self, weights_S: Floats) -> Floats:
         active_S = np.where(self._active_S, weights_S, 0.0)
         total = active_S.sum()
-        return active_S / total if total > 0 else np.zeros_like(active_S)
+        if total <= 0:
+            return np.zeros_like(active_S)
+        shares_S = active_S / total
+        return np.where(shares_S < SMALLEST_SHARE, 0.0, shares_S)
 
     def _next_used_up(
         self, shares_S: Floats, slopes_S: Floats, begin: float, *, end: float
