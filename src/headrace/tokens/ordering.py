@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from headrace.errors import InputError
 from headrace.store import Artefact
+from headrace.tokens.curriculum import rank_rows
 from headrace.tokens.mixture import Knot, Mixture
-from headrace.tokens.mixture_config import MixtureConfig
+from headrace.tokens.mixture_config import CurriculumConfig, MixtureConfig
 from headrace.tokens.order import Curriculum, Mixed, RowOrder, Shuffled
 from headrace.tokens.packing import PackingPlan, SourceRows
 from headrace.tokens.store import TokenStore
-
-EVERYTHING = "everything"
 
 
 def build_order(
@@ -29,13 +28,25 @@ def build_order(
     return Mixed(plan.sources, _by_size(plan.sources), seed, curriculum)
 
 
+def original_of(document: str) -> str:
+    """The id that the ledger knows: altered copies are named after their original."""
+    return document.partition("~")[0]
+
+
+def rank_by(config: CurriculumConfig, store: TokenStore) -> Curriculum:
+    """What a curriculum needs to know of a store: reads the score of every document."""
+    ranked = rank_rows(store.plan, document_scores(store, config.by), descending=config.descending)
+    return Curriculum(ranked, config.random_after)
+
+
 def document_scores(store: TokenStore, column: str) -> NDArray[np.float64]:
     """A number for each document of a store: its tokens, or a column of the ledger of the corpus it was made from.
 
-    Altered copies, which no ledger knows, get the mean of their source. Raises InputError if there is no such column,
-    or it was not measured.
+    Altered copies have the number of their original; a document of which the ledger has none, the mean of its source.
+    Raises InputError if there is no such column, or it was not measured.
     """
-    documents = pl.DataFrame({"id": store.lineage.column("id"), "source": store.lineage.column("source")})
+    ids = [original_of(number) for number in store.lineage.column("id")]
+    documents = pl.DataFrame({"id": ids, "source": store.lineage.column("source")})
     if column == "num_tokens":
         return store.lengths.astype(np.float64)
     corpus = store.artefact.path.parent / store.artefact.manifest.inputs["corpus"]

@@ -11,10 +11,8 @@ from headrace.errors import InputError
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.tokens import BatchStream, TokenStore
-from headrace.tokens.curriculum import rank_rows
-from headrace.tokens.mixture_config import CurriculumConfig
 from headrace.tokens.order import Curriculum, Mixed, RowOrder
-from headrace.tokens.ordering import build_order, document_scores
+from headrace.tokens.ordering import build_order, rank_by
 from headrace.train.config import StageConfig
 
 
@@ -27,7 +25,7 @@ def order_rows(config: StageConfig, store: TokenStore, *, seed: int, kept: Path,
     if config.curriculum is not None:
         path = kept / "curriculum.npy"
         if group.leads and not path.exists():
-            _write_array(path, _rank(config.curriculum, store))
+            _write_array(path, rank_by(config.curriculum, store).ranked)
         group.agree(0)  # nobody reads before the leader has written
         ranked = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         curriculum = Curriculum(ranked, config.curriculum.random_after)
@@ -44,11 +42,6 @@ def describe_sources(stream: BatchStream, num_steps: int) -> dict[str, Any]:
     taken = stream.order.mixture.taken(num_steps * stream.batch_rows)
     counts = {source.source: source.count for source in stream.order.sources}
     return {"sources": {name: {"rows": rows, "epochs": round(rows / counts[name], 4)} for name, rows in taken.items()}}
-
-
-def _rank(config: CurriculumConfig, store: TokenStore) -> NDArray[np.int64]:
-    scores = document_scores(store, config.by)
-    return rank_rows(store.plan, scores, descending=config.descending)
 
 
 def _write_array(path: Path, array: NDArray[np.int64]) -> None:
