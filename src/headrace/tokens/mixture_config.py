@@ -48,6 +48,21 @@ class MixtureConfig(Config):
         return self
 
 
+class CorruptionConfig(Config):
+    """Inputs that are changed while a model learns from them; what it is to tell stays."""
+
+    drop: float = Field(default=0.0, ge=0, lt=1)
+    """Share of input tokens that become the end-of-document token, which says nothing there."""
+    swap: float = Field(default=0.0, ge=0, lt=1)
+    """Share of input tokens that become a token at random."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not 0 < self.drop + self.swap <= 1:
+            raise ValueError("`drop` and `swap` are shares of the inputs: above 0 and at most 1 together")
+        return self
+
+
 class CurriculumConfig(Config):
     """An order by some score, which becomes a random one."""
 

@@ -6,6 +6,8 @@ the same global batch, so samples and their order are the same for any number of
 Shape letters: B rows, T tokens of a row.
 """
 
+import copy
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,9 @@ from headrace.tokens.store import TokenStore
 
 if TYPE_CHECKING:
     from headrace.tokens.order import RowOrder
+
+Transform = Callable[[Batch, int, NDArray[np.int64]], Batch]
+"""Changes a batch, given its step and the places of its rows in the global batch (`corrupt.py`)."""
 
 EQUAL_WORK_TOKENS = 4096
 """Document length at which attention is taken to cost as much as all else, where no model says."""
@@ -49,6 +54,7 @@ class BatchStream:
         self.share_rows = share_sizes(batch_rows, world_size)[rank]
         """Rows of this process in every batch."""
         self.store, self._attention_tokens = store, attention_tokens
+        self._transform: Transform | None = None
         self._gatherer = RowGatherer(store, end_token)
         self.order: RowOrder = order or Shuffled(store.plan.num_rows, seed)
 
@@ -63,7 +69,17 @@ class BatchStream:
     def batch(self, step: int) -> Batch:
         """This rank's rows of a step."""
         rows = self.row_numbers(step)
-        return self._gatherer.gather(rows if self._world_size == 1 else rows[self._places(rows)])
+        if self._world_size == 1 and self._transform is None:
+            return self._gatherer.gather(rows)
+        places = self._places(rows)
+        batch = self._gatherer.gather(rows[places])
+        return batch if self._transform is None else self._transform(batch, step, places)
+
+    def transformed(self, transform: Transform) -> "BatchStream":
+        """The same stream, every batch changed as its step and the places of its rows say."""
+        other = copy.copy(self)
+        other._transform = transform
+        return other
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         from headrace.tokens.ranks import row_costs, share_rows

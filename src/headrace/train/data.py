@@ -11,6 +11,8 @@ from headrace.errors import InputError
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.tokens import BatchStream, TokenStore
+from headrace.tokens.corrupt import ReplaceInputs
+from headrace.tokens.mixture_config import CorruptionConfig
 from headrace.tokens.order import Curriculum, Mixed, RowOrder
 from headrace.tokens.ordering import build_order, rank_by
 from headrace.train.config import StageConfig
@@ -33,6 +35,11 @@ def order_rows(config: StageConfig, store: TokenStore, *, seed: int, kept: Path,
     if isinstance(order, Mixed):
         _check_enough(config, store, order)
     return order
+
+
+def corruption(config: CorruptionConfig, *, seed: int, end_token: int, vocabulary_size: int) -> ReplaceInputs:
+    """What changes the inputs of every batch."""
+    return ReplaceInputs(seed, config.drop, config.swap, drop_token=end_token, vocabulary_size=vocabulary_size)
 
 
 def describe_sources(stream: BatchStream, num_steps: int) -> dict[str, Any]:

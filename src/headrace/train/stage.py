@@ -17,7 +17,7 @@ from headrace.tokens import BatchStream, TokenStore
 from headrace.trace import event, span
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
-from headrace.train.data import describe_sources, order_rows
+from headrace.train.data import corruption, describe_sources, order_rows
 from headrace.train.loop import Loop
 from headrace.train.metrics import MetricLog, read_metrics
 from headrace.train.numerics import Numerics, matrix_gflops
@@ -140,6 +140,9 @@ def _build_loop(
         order=order_rows(config, store, seed=stage.seed, kept=stage.workspace.kept, group=group),
         attention_tokens=stage.model.attention_tokens(stage.vocabulary_size),
     )
+    if config.corrupt_inputs is not None:
+        noise = corruption(config.corrupt_inputs, seed=stage.seed, end_token=end, vocabulary_size=stage.vocabulary_size)
+        stream = stream.transformed(noise)
     micro_batch_rows = config.micro_batch_rows(row_tokens, stream.share_rows)
     return Loop(
         config=config,
