@@ -21,6 +21,27 @@ DRAW_CHOICE, DRAW_FATE, DRAW_TOKEN = range(3)
 
 
 @dataclass(frozen=True)
+class Draws:
+    """Numbers for each position of some rows of a step, the same whoever asks."""
+
+    seed: int
+    step: int
+    places: Places
+    """Of the rows in the global batch."""
+    row_tokens: int
+
+    def numbers(self, which: int) -> NDArray[np.float64]:
+        """In [0, 1), (B, T); those of one kind say nothing of those of another."""
+        numbers_BT = np.empty((len(self.places), self.row_tokens))
+        fill_draws(round_keys(self.seed, self.step, which), self.places, numbers_BT)
+        return numbers_BT
+
+    def tokens(self, vocabulary_size: int) -> NDArray[np.int32]:
+        """A token for each position, any as likely as any other."""
+        return (self.numbers(DRAW_TOKEN) * vocabulary_size).astype(np.int32)
+
+
+@dataclass(frozen=True)
 class MaskTokens:
     """BERT's masked language modelling: some tokens are to be told from all others, before and after.
 
@@ -36,14 +57,13 @@ class MaskTokens:
     """Tokens that begin a word: all tokens of a word are chosen together. None: each for itself."""
 
     def __call__(self, batch: Batch, step: int, places: Places) -> Batch:
-        shape, used_BT = batch.targets_BT.shape, batch.documents_BT != PADDING_DOCUMENT
-        choice_BT = draw(self.seed, step, places, shape[1], DRAW_CHOICE)
+        draws = Draws(self.seed, step, places, batch.targets_BT.shape[1])
+        choice_BT, used_BT = draws.numbers(DRAW_CHOICE), batch.documents_BT != PADDING_DOCUMENT
         original_BT = original_tokens(batch)
         if self.starts_word_V is not None:
             choice_BT = np.take_along_axis(choice_BT, self._word_starts(batch, original_BT), axis=1)
         chosen_BT = (choice_BT < self.share) & used_BT & (batch.targets_BT != IGNORED)
-        fate_BT = draw(self.seed, step, places, shape[1], DRAW_FATE)
-        random_BT = draw_tokens(self.seed, step, places, shape[1], self.vocabulary_size)
+        fate_BT, random_BT = draws.numbers(DRAW_FATE), draws.tokens(self.vocabulary_size)
         changed_BT = np.where(fate_BT < 0.8, self.mask_token, np.where(fate_BT < 0.9, random_BT, original_BT))
         return replace(
             batch,
@@ -73,8 +93,8 @@ class ReplaceInputs:
     vocabulary_size: int
 
     def __call__(self, batch: Batch, step: int, places: Places) -> Batch:
-        choice_BT = draw(self.seed, step, places, batch.tokens_BT.shape[1], DRAW_CHOICE)
-        random_BT = draw_tokens(self.seed, step, places, batch.tokens_BT.shape[1], self.vocabulary_size)
+        draws = Draws(self.seed, step, places, batch.tokens_BT.shape[1])
+        choice_BT, random_BT = draws.numbers(DRAW_CHOICE), draws.tokens(self.vocabulary_size)
         # What begins a document is not one of its tokens: it stays.
         inside_BT = (batch.documents_BT != PADDING_DOCUMENT) & (batch.positions_BT > 0)
         swapped_BT = np.where(choice_BT < self.drop + self.swap, random_BT, batch.tokens_BT)
@@ -92,18 +112,6 @@ def original_tokens(batch: Batch) -> NDArray[np.int32]:
     goes_on_BT &= (batch.targets_BT[:, :-1] == IGNORED) & (batch.documents_BT[:, :-1] != PADDING_DOCUMENT)
     original_BT[:, :-1] = np.where(goes_on_BT, batch.tokens_BT[:, 1:], original_BT[:, :-1])
     return original_BT.astype(np.int32)
-
-
-def draw(seed: int, step: int, places: Places, row_tokens: int, which: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for each position of the rows at these places of a step's global batch."""
-    numbers = np.empty((len(places), row_tokens))
-    fill_draws(round_keys(seed, step, which), places, numbers)
-    return numbers
-
-
-def draw_tokens(seed: int, step: int, places: Places, row_tokens: int, vocabulary_size: int) -> NDArray[np.int32]:
-    """A token for each position, any as likely as any other."""
-    return (draw(seed, step, places, row_tokens, DRAW_TOKEN) * vocabulary_size).astype(np.int32)
 
 
 @kernel

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.tokens.batch import IGNORED, PADDING_DOCUMENT, Batch
-from headrace.tokens.corrupt import DRAW_CHOICE, DRAW_FATE, Places, draw, draw_tokens, original_tokens
+from headrace.tokens.corrupt import DRAW_CHOICE, DRAW_FATE, Draws, Places, original_tokens
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class CorruptSpans:
     pad_token: int
 
     def __call__(self, batch: Batch, step: int, places: Places) -> Denoising:
-        choice_BT = draw(self.seed, step, places, batch.tokens_BT.shape[1], DRAW_CHOICE)
-        fate_BT = draw(self.seed, step, places, batch.tokens_BT.shape[1], DRAW_FATE)
+        draws = Draws(self.seed, step, places, batch.tokens_BT.shape[1])
+        choice_BT, fate_BT = draws.numbers(DRAW_CHOICE), draws.numbers(DRAW_FATE)
         original_BT = original_tokens(batch)
         result = _Rows(batch, self.pad_token)
         for row, (start, end) in pieces_of(batch):
@@ -90,9 +90,8 @@ class EditTokens:
     pad_token: int
 
     def __call__(self, batch: Batch, step: int, places: Places) -> Denoising:
-        row_tokens = batch.tokens_BT.shape[1]
-        choice_BT = draw(self.seed, step, places, row_tokens, DRAW_CHOICE)
-        random_BT = draw_tokens(self.seed, step, places, row_tokens, self.vocabulary_size)
+        draws = Draws(self.seed, step, places, batch.tokens_BT.shape[1])
+        choice_BT, random_BT = draws.numbers(DRAW_CHOICE), draws.tokens(self.vocabulary_size)
         original_BT = original_tokens(batch)
         result = _Rows(batch, self.pad_token)
         for row, (start, end) in pieces_of(batch):
