@@ -81,9 +81,9 @@ def test_the_batch_of_any_step_is_there_within_50_ms_of_opening(huge: Artefact) 
 
 
 def test_the_order_of_so_many_rows_repeats_none_within_an_epoch(huge: Artefact) -> None:
-    stream = BatchStream(TokenStore(huge, "train"), end_token=0, seed=7, batch_rows=1_000_000)
+    stream = BatchStream(TokenStore(huge, "train"), end_token=0, seed=7, batch_rows=100_000)
 
-    rows = np.concatenate([stream.row_numbers(step) for step in (0, 499, 999)])
+    rows = np.concatenate([stream.row_numbers(step) for step in (0, 4_999, 9_999)])
 
     assert len(np.unique(rows)) == len(rows)
     assert rows.min() >= 0
