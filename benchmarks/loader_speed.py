@@ -33,13 +33,17 @@ import numpy as np
 
 ROW_TOKENS, BATCH_ROWS, SEED = 1_024, 32, 7
 RESUMED_BATCH = 10_000
+TORCH = "torch==2.13.0"
 PEERS = {
-    "nanogpt": "torch", "torch-dataloader": "torch", "datasets": "datasets", "litdata": "litdata",
-    "streaming": "mosaicml-streaming",
-}  # fmt: skip
+    "nanogpt": ("torch", (TORCH, "numpy")),
+    "torch-dataloader": ("torch", (TORCH, "numpy")),
+    "datasets": ("datasets", (TORCH, "datasets==5.0.1")),
+    "litdata": ("litdata", (TORCH, "litdata==0.2.76")),
+    # boto3 as pinned, or pip searches for long what goes with the drivers of all clouds.
+    "streaming": ("mosaicml-streaming", (TORCH, "mosaicml-streaming==0.13.0", "boto3==1.35.36")),
+}
+"""The package of each peer, and what is installed for it."""
 CONTENDERS = ("headrace", "headrace-packed", "numpy", *PEERS)
-REQUIREMENTS = ("torch==2.13.0", "mosaicml-streaming==0.13.0", "litdata==0.2.65", "datasets==5.0.1")
-
 Batches = Iterator[Any]
 Open = Callable[[Path, int], Batches]
 """Batches from a number on."""
@@ -296,7 +300,7 @@ def compare(names: list[str], megatokens: int, cache: Path) -> None:
     from curation.environments import REQUIREMENTS as known
     from curation.environments import Environments
 
-    known["loaders"] = REQUIREMENTS
+    known.update({f"loader-{package}": requirements for package, requirements in PEERS.values()})
     environments = Environments(cache / "environments")
     folder = cache / f"loader-{megatokens}"
     if not (folder / "ready").exists():
@@ -307,8 +311,8 @@ def compare(names: list[str], megatokens: int, cache: Path) -> None:
     print(f"{'':18s}{'M tokens/s':>12s}{'first ms':>10s}{'resumed ms':>12s}  one pass")
     for name in names:
         try:
-            package = PEERS.get(name)
-            python = environments.get("loaders", package).python if package else Path(sys.executable)
+            package, _ = PEERS.get(name, ("", ()))
+            python = environments.get(f"loader-{package}", package).python if package else Path(sys.executable)
         except OSError as error:
             print(f"{name:18s} cannot be installed here: {error}")
             continue

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from headrace.tokens.batch import Batch
 from headrace.tokens.gather import SHORT_ROW, fill_rows, plane_bytes
+from headrace.tokens.packing import PackingPlan
 from headrace.tokens.pool import Pool
 from headrace.tokens.store import TokenStore
 
@@ -15,12 +16,12 @@ LARGEST_DOCUMENT = 2**31 - 1
 
 
 class RowGatherer:
-    """Fills rows of one store's plan. Safe to share between threads."""
+    """Fills rows of a plan, by default the store's own. Safe to share between threads."""
 
-    def __init__(self, store: TokenStore, end_token: int) -> None:
-        plan, shards = store.plan, store.shards
+    def __init__(self, store: TokenStore, end_token: int, plan: PackingPlan | None = None) -> None:
+        plan, shards = plan or store.plan, store.shards
         assert store.num_documents <= LARGEST_DOCUMENT, "document numbers take 31 bits"
-        self._held = store
+        self._held = store, plan  # their addresses are all that the kernel gets
         self._end_token, self._row_tokens = end_token, plan.row_tokens
         self._plan = (plan.segments.ctypes.data, plan.row_starts.ctypes.data, plan.row_tokens)
         addresses = [
