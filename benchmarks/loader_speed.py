@@ -37,7 +37,7 @@ TORCH = "torch==2.13.0"
 PEERS = {
     "nanogpt": ("torch", (TORCH, "numpy")),
     "torch-dataloader": ("torch", (TORCH, "numpy")),
-    "datasets": ("datasets", (TORCH, "datasets==5.0.1")),
+    "datasets": ("datasets", (TORCH, "datasets==5.2.0")),
     "litdata": ("litdata", (TORCH, "litdata==0.2.76")),
     # boto3 as pinned, or pip searches for long what goes with the drivers of all clouds.
     "streaming": ("mosaicml-streaming", (TORCH, "mosaicml-streaming==0.13.0", "boto3==1.35.36")),
@@ -145,12 +145,13 @@ def open_torch(folder: Path, first: int) -> Batches:
 def open_datasets(folder: Path, first: int) -> Batches:
     """Arrow rows shuffled by an index; it resumes by state where it is iterable, here by skipping."""
     import datasets
+    import pyarrow as pa
 
     datasets.disable_progress_bars()
     path = folder / "arrow"
     if not path.exists():
-        features = datasets.Features({"ids": datasets.Sequence(datasets.Value("uint16"), length=ROW_TOKENS)})
-        datasets.Dataset.from_dict({"ids": rows_of(folder)}, features=features).save_to_disk(path)
+        column = pa.FixedSizeListArray.from_arrays(pa.array(np.array(rows_of(folder)).ravel()), ROW_TOKENS)
+        datasets.Dataset(pa.table({"ids": column})).save_to_disk(path)
     shuffled = datasets.load_from_disk(path).with_format("numpy").shuffle(seed=SEED)
 
     def from_batch(number: int) -> Batches:
