@@ -77,7 +77,7 @@ def test_the_gradient_is_the_mean_over_valid_tokens_as_torch_gives_it(whole: Pat
         tokens, targets = (torch.from_numpy(array[row, :length]) for array in (batch.tokens_BT, batch.targets_BT))
         assert len(np.unique(batch.documents_BT[row, :length])) == 1
         logits = decoder.logits(tokens[None])[0]
-        (functional.cross_entropy(logits, targets, reduction="sum") / counts.sum()).backward()
+        (functional.cross_entropy(logits, targets.long(), reduction="sum") / counts.sum()).backward()
 
     wanted = {name: parameter.grad.float() for name, parameter in decoder.named_parameters()}
     assert_equal_gradients(gradient_of(whole), wanted)

@@ -1,4 +1,4 @@
-"""Commands that look at what is there: ls, show, why, report, check, gc."""
+"""Commands that look at what is there: ls, show, why, trace, report, check, gc."""
 
 import os
 from contextlib import ExitStack, suppress
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("ls", epilog="Example: headrace ls --json")(list_all)
     app.command(epilog="Example: headrace show runs/quickstart")(show)
     app.command(epilog="Example: headrace why runs/quickstart data/poems/tang.jsonl.zst:88335")(why)
+    app.command(epilog="Example: headrace trace runs/quickstart 100:3")(trace)
     app.command(epilog="Example: headrace report runs/quickstart")(report)
     app.command(epilog="Example: headrace check runs/quickstart")(check)
     app.command(epilog="Example: headrace gc --dry-run")(gc)
@@ -106,6 +107,31 @@ def why(
             f"\n{len(found):,} documents and damaged records in all, {sum(each.kept for each in found):,} kept; "
             f"these are the first {SHOWN_DOCUMENTS}. Give an id or FILE:OFFSET for one, or --json for all."
         )
+
+
+def trace(
+    run: RunArgument,
+    sample: Annotated[str, typer.Argument(metavar="STEP[:ROW]", help="A training step, and a row of its batch.")],
+    stage: Annotated[int, typer.Option("--stage", help="Which training stage, from 0.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a training step saw: the documents in its rows, and the raw files and bytes they came from."""
+    from headrace.pipeline.tracing import trace_step
+
+    step, _, row = sample.partition(":")
+    if not step.isdecimal() or (row and not row.isdecimal()):
+        raise InputError(f'"{sample}" is no sample: give STEP or STEP:ROW, for example 100 or 100:3.')
+    rows = trace_step(_open(run), int(step), place=int(row) if row else None, stage=stage)
+    if as_json:
+        _print_json([asdict(each) for each in rows])
+        return
+    for each in rows:
+        typer.echo(f"row {each.place}")
+        for piece in each.pieces:
+            file = safe_text(piece.file).replace("\n", "\N{SYMBOL FOR NEWLINE}") or "a file that no ledger names"
+            tokens = f"tokens {piece.first_token:,} to {piece.first_token + piece.num_tokens - 1:,}"
+            typer.echo(f"  {piece.document}  {tokens}")
+            typer.echo(f"    {piece.source}: {file}, {piece.size_bytes:,} bytes from byte {piece.offset:,}")
 
 
 def report(run: RunArgument) -> None:

@@ -18,8 +18,9 @@ from headrace.models.hugging_face import load_decoder
 from headrace.models.machine import use_machine_well
 from headrace.objectives import token_losses
 from headrace.tokens import TokenStore
+from headrace.tokens.batch import PADDING_DOCUMENT
+from headrace.tokens.rows import RowGatherer
 from headrace.tokens.store import Lineage
-from headrace.tokens.stream import PADDING_DOCUMENT, gather_rows
 from headrace.tokens.vocabulary import end_token, load_vocabulary
 from headrace.trace import progress
 
@@ -35,9 +36,10 @@ def measure_losses(model_folder: Path, store: TokenStore) -> DocumentLosses:
     model = load_decoder(model_folder).eval()
     end = end_token(load_vocabulary(model_folder / "tokenizer.json"))
     losses = np.zeros(store.num_documents)
+    gatherer = RowGatherer(store, end)
     rows_at_once, num_rows = max(1, BATCH_TOKENS // store.row_tokens), store.plan.num_rows
     for start in range(0, num_rows, rows_at_once):
-        batch = gather_rows(store, np.arange(start, min(start + rows_at_once, num_rows)), end)
+        batch = gatherer.gather(np.arange(start, min(start + rows_at_once, num_rows)))
         inputs = (batch.tokens_BT, batch.positions_BT, batch.documents_BT)
         with torch.inference_mode():
             hidden_BTD = model(*(torch.from_numpy(array) for array in inputs))

@@ -72,6 +72,15 @@ class ModelConfig(Config):
         block += 2 * self.head_width if self.qk_norm else 0
         return vocabulary_size * self.width * (1 if self.tied else 2) + self.depth * block + self.width
 
+    def attention_tokens(self, vocabulary_size: int) -> int:
+        """Length of a document at which attention to what came before costs as much as all other products.
+
+        A token's products take 2 operations a parameter, its attention 4 x depth x width for each token before it, of
+        which there are half as many as the document has.
+        """
+        lookup = 0 if self.tied else vocabulary_size * self.width
+        return max(1, (self.num_parameters(vocabulary_size) - lookup) // (self.depth * self.width))
+
     def flops_per_token(self, vocabulary_size: int, row_tokens: int) -> float:
         """Operations of one training step per token: 6 per parameter used in a product, plus attention.
 

@@ -29,14 +29,14 @@ def causal_loss(hidden_ND: Tensor, head_VD: Tensor, target_N: Tensor, *, compile
 
     target_N: int ids, or IGNORED. Products run in the dtype of `hidden_ND`, the softmax and the sum in float32.
     """
-    loss: Tensor = _ChunkedCrossEntropy.apply(hidden_ND, head_VD, target_N, _chunk_function(compiled))
+    loss: Tensor = _ChunkedCrossEntropy.apply(hidden_ND, head_VD, target_N.long(), _chunk_function(compiled))
     return loss
 
 
 @torch.no_grad()
 def token_losses(hidden_ND: Tensor, head_VD: Tensor, target_N: Tensor) -> Tensor:
     """Negative log-likelihood of each target in nats, float32 (N,); zero where the target is ignored."""
-    weight = head_VD.to(hidden_ND.dtype)
+    weight, target_N = head_VD.to(hidden_ND.dtype), target_N.long()  # torch gathers by 64-bit indices only
     chunk = _chunk_tokens(head_VD)
     losses = [
         _losses(hidden_ND[start : start + chunk] @ weight.T, target_N[start : start + chunk])

@@ -180,9 +180,10 @@ class _Road:
         config, store, folder = self._recipe.tokens_config, self._store, self._options.recipe_folder
         make = partial(steps.make_vocabulary, config.vocabulary, curated=curated, folder=folder, store=store)
         vocabulary = self._step("vocabulary", make)
+        encoding = steps.EncodeSettings(row_tokens=config.row_tokens, packing=config.packing)
         make = partial(
             steps.encode,
-            config.row_tokens,
+            encoding,
             curated=curated,
             vocabulary=vocabulary,
             store=store,

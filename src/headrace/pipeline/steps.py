@@ -27,6 +27,7 @@ from headrace.store.fingerprint import digest_file, fingerprint_files, unread_fi
 from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, build_vocabulary, encode_corpus
 from headrace.tokens.config import VocabularyConfig
 from headrace.tokens.formats import files_of
+from headrace.tokens.packing import Packing
 
 QUALITY_VERSION = 1
 EVALUATE_VERSION = 1  # here and not beside its code, which imports torch
@@ -50,6 +51,7 @@ class EncodeSettings(Config):
     """What the token store depends on, besides corpus and vocabulary."""
 
     row_tokens: int
+    packing: Packing
 
 
 class EvaluateSettings(Config):
@@ -160,16 +162,19 @@ def make_vocabulary(config: VocabularyConfig, *, curated: Artefact, folder: Path
     )
 
 
-def encode(row_tokens: int, *, curated: Artefact, vocabulary: Artefact, store: Store, num_threads: int) -> Artefact:
+def encode(
+    settings: EncodeSettings, *, curated: Artefact, vocabulary: Artefact, store: Store, num_threads: int
+) -> Artefact:
     """The token store and the plan of its rows."""
     inputs = {"corpus": curated.address, "vocabulary": vocabulary.address}
-    spec = StepSpec("tokens", ENCODE_VERSION, EncodeSettings(row_tokens=row_tokens), inputs)
+    spec = StepSpec("tokens", ENCODE_VERSION, settings, inputs)
     return store.ensure(
         spec,
         lambda workspace: encode_corpus(
             curated=_verify(curated),
             vocabulary=_verify(vocabulary),
-            row_tokens=row_tokens,
+            row_tokens=settings.row_tokens,
+            packing=settings.packing,
             workspace=workspace,
             num_threads=num_threads,
         ),

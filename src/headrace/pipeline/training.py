@@ -130,10 +130,10 @@ def _carry_out(job: TrainingJob, num_processes: int, listeners: Sequence[Listene
 def _check(settings: TrainSettings, tokens: Artefact, vocabulary: Artefact, *, num_processes: int, store: Store) -> int:
     row_tokens = int(tokens.manifest.config["row_tokens"])  # type: ignore[arg-type]  # written by the tokens step
     batch_rows = settings.stage.batch_rows(row_tokens)
-    if batch_rows % num_processes:
+    if batch_rows < num_processes:
         raise RecipeError(
-            f"train.global_batch_tokens: {settings.stage.global_batch_tokens:,} are {batch_rows} rows, which "
-            f"{num_processes} processes cannot share equally; use a multiple of {row_tokens * num_processes:,}."
+            f"train.global_batch_tokens: {settings.stage.global_batch_tokens:,} are {batch_rows} rows, too few for "
+            f"{num_processes} processes; use at least {row_tokens * num_processes:,}."
         )
     return check_training(
         settings.stage,

@@ -6,10 +6,11 @@ Promises: ids equal those of Hugging Face `tokenizers`; every stored token is a 
 in a batch depends on rank count, threads or restarts. No torch here: batches are NumPy arrays.
 """
 
+from headrace.tokens.batch import IGNORED, Batch
 from headrace.tokens.config import TokensConfig
 from headrace.tokens.encode import ENCODE_VERSION, encode_corpus
 from headrace.tokens.store import TokenStore
-from headrace.tokens.stream import IGNORED, Batch, BatchStream
+from headrace.tokens.stream import BatchStream
 from headrace.tokens.vocabulary import VOCABULARY_VERSION, build_vocabulary, load_vocabulary
 
 __all__ = [

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from headrace.config import Config
+from headrace.tokens.packing import Packing
 from headrace.tokens.patterns import Digits, PatternName
 
 NUM_BYTES = 256
@@ -62,3 +63,6 @@ class TokensConfig(Config):
     """Where the vocabulary comes from."""
     row_tokens: PositiveInt = Field(default=256, le=1 << 20)
     """Tokens in a training row: the longest context the model sees while it learns."""
+    packing: Packing = "best_fit"
+    """How documents share rows; no token is dropped either way. `best_fit` cuts only documents longer than a row;
+    `concatenate` puts them end to end and cuts one a row."""

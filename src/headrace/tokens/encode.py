@@ -15,13 +15,13 @@ from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 from headrace.store import Artefact, Workspace, publish_folder
 from headrace.tokens.indexed import write_index
-from headrace.tokens.packing import plan_rows
+from headrace.tokens.packing import Packing, plan_documents
 from headrace.trace import progress, span
 
 if TYPE_CHECKING:
     from headrace.tokens.encoder import Encoder
 
-ENCODE_VERSION = 2
+ENCODE_VERSION = 3
 BATCH_BYTES = 8_000_000  # of text: what a thread holds of a shard, however large it is
 BATCH_DOCUMENTS = 100_000
 SPLITS = ("train", "validation")
@@ -41,7 +41,13 @@ SUMS = {
 
 
 def encode_corpus(
-    *, curated: Artefact, vocabulary: Artefact, row_tokens: int, workspace: Workspace, num_threads: int = 1
+    *,
+    curated: Artefact,
+    vocabulary: Artefact,
+    row_tokens: int,
+    packing: Packing = "best_fit",
+    workspace: Workspace,
+    num_threads: int = 1,
 ) -> dict[str, Any]:
     """Encodes every shard of both splits and plans the rows; returns counts per split, source and language.
 
@@ -69,7 +75,7 @@ def encode_corpus(
     for folder in sorted(workspace.kept.iterdir()):
         for path in folder.iterdir():
             (workspace.output / path.name).hardlink_to(path)
-    return {split: _plan_split(split, row_tokens, workspace.output) for split in SPLITS}
+    return {split: _plan_split(split, row_tokens, packing, folder=workspace.output) for split in SPLITS}
 
 
 def _encode_shard(shard: Path, encoder: "Encoder", workspace: Workspace) -> int:
@@ -137,18 +143,20 @@ def _text_bytes(metadata: pq.FileMetaData, group: int) -> int:
     )
 
 
-def _plan_split(split: str, row_tokens: int, folder: Path) -> dict[str, Any]:
+def _plan_split(split: str, row_tokens: int, packing: Packing, *, folder: Path) -> dict[str, Any]:
     paths = sorted(folder.glob(f"{split}-*.documents.parquet"))
     columns = ["source", "language", *SUMS.values()]
-    documents = pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]) if paths else None
-    lengths = documents["num_tokens"].to_numpy() if documents else np.empty(0, np.int32)
+    documents = pa.concat_tables(
+        [LINEAGE.empty_table().select(columns), *(pq.read_table(path, columns=columns) for path in paths)]
+    )
+    lengths = documents["num_tokens"].to_numpy()
     num_tokens = int(lengths.sum(dtype=np.int64))
     if split == "train" and num_tokens < row_tokens:
         raise InputError(
             f"tokens.row_tokens: {row_tokens:,} tokens a row, the training text has only {num_tokens:,} in all. "
             "Use shorter rows or more text."
         )
-    plan = plan_rows(lengths, row_tokens)
+    plan = plan_documents(documents, row_tokens, packing)
     plan.save(folder / split)
     summary: dict[str, Any] = {
         "documents": len(lengths),
@@ -156,7 +164,7 @@ def _plan_split(split: str, row_tokens: int, folder: Path) -> dict[str, Any]:
         "rows": plan.num_rows,
         "fill": round(num_tokens / max(1, plan.num_rows * row_tokens), 5),
     }
-    if documents and num_tokens:
+    if num_tokens:
         summary |= {name: pc.sum(documents[column]).as_py() for name, column in SUMS.items()}
         for column in ("source", "language"):
             summary[column] = _totals(documents, column)

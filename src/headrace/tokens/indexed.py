@@ -4,10 +4,14 @@ begins.
 Layout of `.idx`, little-endian: magic `MMIDIDX\\0\\0`; version u64 = 1; type code u8; number of sequences u64; number
 of document bounds u64; lengths i32 each; byte offsets into `.bin` i64 each; document bounds i64 each (0, 1, ..., n
 where every document is one sequence, as here). Source: Megatron-LM, megatron/core/datasets/indexed_dataset.py.
+
+Ours beside them, where a document teaches only in parts: `NAME.mask`, one byte a token, 0 for what is not learnt.
 """
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +24,25 @@ TYPE_CODES: dict[int, type[np.generic]] = {4: np.int32, 8: np.uint16}
 LARGEST_SHORT_VOCABULARY = 65_500  # Megatron's own bound for uint16
 
 Tokens = NDArray[np.uint16] | NDArray[np.int32]
+Mask = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One dataset, memory-mapped: opening it reads a header, whatever its size."""
+
+    ids: Tokens
+    lengths: NDArray[np.int32]
+    """Tokens of each document. Not aligned in memory: the header before it has 34 bytes."""
+    pointers: NDArray[np.int64]
+    """Byte at which each document begins in `.bin`. Not aligned either."""
+    mask: Mask | None
+    """1 for each token that is learnt; None if all are."""
+
+    def document(self, number: int) -> Tokens:
+        """The ids of one document. A view of the file, not a copy."""
+        start = int(self.pointers[number]) // self.ids.itemsize
+        return self.ids[start : start + int(self.lengths[number])]
 
 
 def token_type(vocabulary_size: int) -> type[np.generic]:
@@ -27,6 +50,7 @@ def token_type(vocabulary_size: int) -> type[np.generic]:
     return np.uint16 if vocabulary_size < LARGEST_SHORT_VOCABULARY else np.int32
 
 
+<<<<<<< HEAD
 def write_indexed(prefix: Path, token_ids: Tokens, lengths: NDArray[np.int32]) -> None:
     """Writes `prefix.bin` and `prefix.idx`; `lengths` are the tokens of each document and sum to the ids."""
     assert int(lengths.sum(dtype=np.int64)) == len(token_ids), "document lengths and token ids disagree"
@@ -40,28 +64,61 @@ def write_index(prefix: Path, lengths: NDArray[np.int32], kind: np.dtype[np.gene
     offsets = np.zeros(len(lengths), np.int64)
     np.cumsum(lengths[:-1], dtype=np.int64, out=offsets[1:])
     bounds = np.arange(len(lengths) + 1, dtype=np.int64)
+=======
+def write_indexed(prefix: Path, token_ids: Tokens, lengths: NDArray[np.int32], *, mask: Mask | None = None) -> None:
+    """Writes `prefix.bin` and `prefix.idx`, and `prefix.mask` if there is a mask.
+
+    `lengths` are the tokens of each document and sum to the ids; `mask` has a 0 for each token that is not learnt.
+    """
+    assert int(lengths.sum(dtype=np.int64)) == len(token_ids), "document lengths and token ids disagree"
+    code = next(code for code, kind in TYPE_CODES.items() if token_ids.dtype == kind)
+    offsets = np.zeros(len(lengths), np.int64)
+    np.cumsum(lengths[:-1], dtype=np.int64, out=offsets[1:])
+    bounds = np.arange(len(lengths) + 1, dtype=np.int64)
+    token_ids.tofile(prefix.with_suffix(".bin"))
+    if mask is not None:
+        assert len(mask) == len(token_ids), "mask and token ids disagree"
+        (mask != 0).astype(np.uint8).tofile(prefix.with_suffix(".mask"))
+>>>>>>> 87c218c (Batches are gathered by compiled code straight from mapped files; opening a store reads nothing that grows with it)
     with prefix.with_suffix(".idx").open("wb") as file:
         file.write(HEADER.pack(MAGIC, 1, code, len(lengths), len(bounds)))
         for array in (lengths.astype(np.int32), offsets * kind.itemsize, bounds):
             file.write(array.tobytes())
 
 
-def read_indexed(prefix: Path) -> tuple[Tokens, NDArray[np.int32]]:
-    """The memory-mapped ids and the document lengths of a dataset whose documents are single sequences.
+def read_indexed(prefix: Path) -> Shard:
+    """A dataset whose documents are single sequences. Nothing but the header and the last document's place is read.
 
-    Raises StoreError if either file is not what the other or the format says.
+    Raises StoreError if a file is not what the others or the format say.
     """
-    index = prefix.with_suffix(".idx").read_bytes()
-    magic, version, code, num_sequences, num_bounds = HEADER.unpack(index[: HEADER.size].ljust(HEADER.size))
+    index = prefix.with_suffix(".idx")
+    with index.open("rb") as file:
+        magic, version, code, num_sequences, num_bounds = HEADER.unpack(file.read(HEADER.size).ljust(HEADER.size))
     if magic != MAGIC or version != 1 or code not in TYPE_CODES or num_bounds != num_sequences + 1:
-        raise StoreError(f"{prefix}.idx: not a Megatron index with one sequence a document.")
-    if len(index) != (size := HEADER.size + 12 * num_sequences + 8 * num_bounds):
-        raise StoreError(f"{prefix}.idx: {len(index):,} bytes, its header counts {size:,}.")
-    lengths = np.frombuffer(index, np.int32, num_sequences, HEADER.size)
-    binary = prefix.with_suffix(".bin")
-    kind = TYPE_CODES[code]
-    if binary.stat().st_size != int(lengths.sum()) * np.dtype(kind).itemsize:
-        raise StoreError(f"{binary}: {binary.stat().st_size:,} bytes, its index counts {int(lengths.sum()):,} tokens.")
-    if len(lengths) == 0:
-        return np.empty(0, kind), lengths
-    return np.memmap(binary, kind, mode="r"), lengths
+        raise StoreError(f"{index}: not a Megatron index with one sequence a document.")
+    if index.stat().st_size != (size := HEADER.size + 12 * num_sequences + 8 * num_bounds):
+        raise StoreError(f"{index}: {index.stat().st_size:,} bytes, its header counts {size:,}.")
+    data = _map(index, np.uint8)
+    lengths = np.frombuffer(data, np.int32, num_sequences, HEADER.size)
+    pointers = np.frombuffer(data, np.int64, num_sequences, HEADER.size + 4 * num_sequences)
+    kind = np.dtype(TYPE_CODES[code])
+    num_tokens = int(pointers[-1]) // kind.itemsize + int(lengths[-1]) if num_sequences else 0
+    return Shard(
+        ids=_map_counted(prefix.with_suffix(".bin"), kind, num_tokens),
+        lengths=lengths,
+        pointers=pointers,
+        mask=_map_counted(mask, np.dtype(np.uint8), num_tokens)
+        if (mask := prefix.with_suffix(".mask")).exists()
+        else None,
+    )
+
+
+def _map_counted(path: Path, kind: np.dtype[np.generic], num_tokens: int) -> NDArray[Any]:
+    if path.stat().st_size != num_tokens * kind.itemsize:
+        raise StoreError(f"{path}: {path.stat().st_size:,} bytes, its index counts {num_tokens:,} tokens.")
+    return _map(path, kind.type)
+
+
+def _map(path: Path, kind: type[np.generic]) -> NDArray[Any]:
+    """The file as an array; a plain one, because numba is slow to recognise numpy's own kind for mapped files."""
+    return np.asarray(np.memmap(path, kind, mode="r")) if path.stat().st_size else np.empty(0, kind)

@@ -5,9 +5,13 @@ A four-round Feistel network on the smallest even number of bits that holds n, w
 section 4.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
+
+from headrace.corpus.kernel import kernel
 
 ROUNDS = 4
 
@@ -19,23 +23,59 @@ def permute(index: NDArray[np.int64], size: int, *, seed: int, epoch: int) -> ND
     """
     assert size > 0, "nothing to permute"
     assert index.size == 0 or (index.min() >= 0 and index.max() < size), f"index out of [0, {size})"
-    half_bits = max(1, ((size - 1).bit_length() + 1) // 2)
-    keys = [xxhash.xxh3_64_intdigest(f"{seed}/{epoch}/{number}".encode()) for number in range(ROUNDS)]
-    value = _encrypt(index.astype(np.uint64), half_bits, keys)
-    while (outside := value >= size).any():
-        value[outside] = _encrypt(value[outside], half_bits, keys)
-    return value.astype(np.int64)
+    places = index.astype(np.int64)
+    permute_in_place(places.reshape(-1), size, round_keys(seed, epoch))
+    return places
 
 
-def _encrypt(value: NDArray[np.uint64], half_bits: int, keys: list[int]) -> NDArray[np.uint64]:
-    shift, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
-    left, right = value >> shift, value & mask
-    for key in keys:
-        left, right = right, left ^ (_mix(right ^ np.uint64(key)) & mask)
-    return (left << shift) | right
+@lru_cache(maxsize=1024)
+def round_keys(*name: int) -> NDArray[np.uint64]:
+    """The keys of the order that some numbers name."""
+    text = "/".join(map(str, name))
+    return np.array([xxhash.xxh3_64_intdigest(f"{text}/{number}".encode()) for number in range(ROUNDS)], np.uint64)
 
 
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+@kernel
+def permute_in_place(places_N: NDArray[np.int64], size: int, keys_R: NDArray[np.uint64]) -> None:
+    """Replaces each place in [0, size) by where it lands."""
+    half_bits = half_of_bits(size)
+    for i in range(len(places_N)):
+        places_N[i] = permuted(places_N[i], size, half_bits, keys_R)
+
+
+@kernel
+def permute_from(first: int, places_N: NDArray[np.int64], size: int, keys_R: NDArray[np.uint64]) -> None:
+    """Where the places from `first` on land, as many as `places_N` holds."""
+    half_bits = half_of_bits(size)
+    for i in range(len(places_N)):
+        places_N[i] = permuted(first + i, size, half_bits, keys_R)
+
+
+@kernel
+def half_of_bits(size: int) -> int:
+    """Half the smallest even number of bits that holds every place below `size`."""
+    half_bits = 1
+    while (size - 1) >> (2 * half_bits):
+        half_bits += 1
+    return half_bits
+
+
+@kernel
+def permuted(place: int, size: int, half_bits: int, keys_R: NDArray[np.uint64]) -> int:
+    """Where one place in [0, size) lands."""
+    shift, mask = np.uint64(half_bits), (np.uint64(1) << np.uint64(half_bits)) - np.uint64(1)
+    value = np.uint64(place)
+    while True:
+        left, right = value >> shift, value & mask
+        for number in range(ROUNDS):
+            left, right = right, left ^ (mix(right ^ keys_R[number]) & mask)
+        value = (left << shift) | right
+        if value < np.uint64(size):
+            return np.int64(value)  # type: ignore[return-value]  # an int to everybody else
+
+
+@kernel
+def mix(value: np.uint64) -> np.uint64:
     """The finaliser of SplitMix64: every input bit reaches every output bit. Source: Steele et al. 2014, OOPSLA."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from headrace.errors import StoreError
 from headrace.store import Artefact
-from headrace.tokens.indexed import Tokens, read_indexed
+from headrace.tokens.indexed import Shard, Tokens, read_indexed
 from headrace.tokens.packing import PackingPlan
 
 
@@ -29,19 +30,22 @@ class Lineage:
 
 
 class TokenStore:
-    """One split of a published token store, memory-mapped. Read only, safe to share between threads."""
+    """One split of a published token store, memory-mapped. Read only, safe to share between threads.
+
+    Opening it reads a header per shard, so it takes the same time for any number of documents.
+    """
 
     def __init__(self, artefact: Artefact, split: str) -> None:
-        self.split = split
+        self.split, self.artefact = split, artefact
         self._folder = artefact.path
         self._prefixes = [path.with_suffix("") for path in artefact.files(f"{split}-*.idx")]
-        shards = [read_indexed(prefix) for prefix in self._prefixes]
-        self._ids = [ids for ids, _ in shards]
-        lengths = [shard_lengths for _, shard_lengths in shards] or [np.empty(0, np.int32)]
-        self.lengths: NDArray[np.int32] = np.concatenate(lengths)
-        self._first_document = np.cumsum([0, *(len(shard) for shard in lengths)])
-        ends = [np.cumsum(shard, dtype=np.int64) for shard in lengths]
-        self._offsets = np.concatenate([end - shard for end, shard in zip(ends, lengths, strict=True)])
+        self.shards: tuple[Shard, ...] = tuple(read_indexed(prefix) for prefix in self._prefixes)
+        if len(kinds := {shard.ids.dtype for shard in self.shards if len(shard.lengths)}) > 1:
+            raise StoreError(
+                f"{artefact.path}: shards of {split} hold ids of different types: {sorted(map(str, kinds))}."
+            )
+        self.first_documents = np.cumsum([0, *(len(shard.lengths) for shard in self.shards)], dtype=np.int64)
+        """Number of the first document of each shard, and of all documents."""
         self.row_tokens = int(artefact.manifest.config["row_tokens"])  # type: ignore[arg-type]  # written by this package
 
     @cached_property
@@ -55,12 +59,16 @@ class TokenStore:
         paths = [prefix.with_name(f"{prefix.name}.documents.parquet") for prefix in self._prefixes]
         return Lineage(pa.concat_tables([pq.read_table(path) for path in paths]))
 
+    @cached_property
+    def lengths(self) -> NDArray[np.int32]:
+        """Tokens of every document: reads all of them."""
+        return np.concatenate([np.empty(0, np.int32), *(shard.lengths for shard in self.shards)])
+
     @property
     def num_documents(self) -> int:
-        return len(self.lengths)
+        return int(self.first_documents[-1])
 
     def document(self, number: int) -> Tokens:
         """The ids of one document, its end token last. A view of the file, not a copy."""
-        shard = int(np.searchsorted(self._first_document, number, side="right")) - 1
-        start = int(self._offsets[number])
-        return self._ids[shard][start : start + int(self.lengths[number])]
+        shard = int(np.searchsorted(self.first_documents, number, side="right")) - 1
+        return self.shards[shard].document(number - int(self.first_documents[shard]))

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from headrace.config import Config
+from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 
 
 class OptimizerConfig(Config):
@@ -51,6 +52,12 @@ class StageConfig(Config):
     """Passes over the training rows. This or `tokens`; 1 where neither is written."""
     tokens: PositiveInt | None = None
     """Tokens to train on, rounded up to whole steps."""
+    mixture: MixtureConfig | None = None
+    """How much of each source. Left out: every row once an epoch, whatever its source."""
+    curriculum: CurriculumConfig | None = None
+    """An order of rows that begins sorted. Left out: at random from the start."""
+    corrupt_inputs: CorruptionConfig | None = None
+    """Inputs changed at random, for models that must bear noise. Left out: none are."""
     global_batch_tokens: PositiveInt = 16_384
     """Tokens in one optimiser step, all processes and micro-batches together; a multiple of the row."""
     micro_batch_tokens: PositiveInt = 2048

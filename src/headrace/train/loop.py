@@ -17,8 +17,8 @@ from headrace.models.decoder import Decoder
 from headrace.objectives import causal_loss
 from headrace.parallel import Group
 from headrace.tokens import Batch, BatchStream
-from headrace.tokens.stream import read_ahead
-from headrace.trace import progress
+from headrace.tokens.read_ahead import read_ahead
+from headrace.trace import progress, span
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
 from headrace.train.metrics import MetricLog
@@ -181,11 +181,11 @@ class WaitClock:
 
     def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         while True:
-            start = time.perf_counter()
-            batch = next(batches, None)
-            self.seconds = time.perf_counter() - start
+            with span("wait_for_batch") as waited:
+                batch = next(batches, None)
             if batch is None:
                 return
+            self.seconds = waited.seconds
             yield batch
 
 

@@ -17,6 +17,7 @@ from headrace.tokens import BatchStream, TokenStore
 from headrace.trace import event, span
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
+from headrace.train.data import corruption, describe_sources, order_rows
 from headrace.train.loop import Loop
 from headrace.train.metrics import MetricLog, read_metrics
 from headrace.train.numerics import Numerics, matrix_gflops
@@ -128,18 +129,27 @@ def _build_loop(
     metrics: MetricLog | None,
 ) -> Loop:
     config, row_tokens = stage.config, store.row_tokens
-    batch_rows = config.batch_rows(row_tokens)
     end = int(stage.vocabulary.summary["end_of_document"])
     stream = BatchStream(
-        store, end_token=end, seed=stage.seed, batch_rows=batch_rows, rank=group.rank, world_size=group.size
+        store,
+        end_token=end,
+        seed=stage.seed,
+        batch_rows=config.batch_rows(row_tokens),
+        rank=group.rank,
+        world_size=group.size,
+        order=order_rows(config, store, seed=stage.seed, kept=stage.workspace.kept, group=group),
+        attention_tokens=stage.model.attention_tokens(stage.vocabulary_size),
     )
-    micro_batch_rows = config.micro_batch_rows(row_tokens, batch_rows // group.size)
+    if config.corrupt_inputs is not None:
+        noise = corruption(config.corrupt_inputs, seed=stage.seed, end_token=end, vocabulary_size=stage.vocabulary_size)
+        stream = stream.transformed(noise)
+    micro_batch_rows = config.micro_batch_rows(row_tokens, stream.share_rows)
     return Loop(
         config=config,
         numerics=numerics,
         group=group,
         stream=stream,
-        validation=_build_validation(stage, end, store=store, micro_batch_rows=micro_batch_rows),
+        validation=_build_validation(stage, end, store=store, group=group),
         checkpoints=checkpoints,
         metrics=metrics,
         num_steps=config.num_steps(store.plan.num_rows, row_tokens),
@@ -148,8 +158,11 @@ def _build_loop(
     )
 
 
-def _build_validation(stage: Stage, end: int, *, store: TokenStore, micro_batch_rows: int) -> Validation:
+def _build_validation(stage: Stage, end: int, *, store: TokenStore, group: Group) -> Validation:
     config, held_out = stage.config, TokenStore(stage.tokens, "validation")
+    # The same in every process, however unequal their shares of a step are: they take turns at these batches.
+    share = config.batch_rows(held_out.row_tokens) // group.size
+    micro_batch_rows = config.micro_batch_rows(held_out.row_tokens, share)
     watched_rows = min(held_out.plan.num_rows, max(1, config.validation.tokens // held_out.row_tokens))
     batch_rows = min(micro_batch_rows, watched_rows)  # whole micro-batches of one shape, so nothing is compiled anew
     epoch_steps = store.plan.num_rows / config.batch_rows(store.row_tokens)
@@ -181,6 +194,7 @@ def _publish(stage: Stage, state: TrainState, loop: Loop) -> dict[str, Any]:
         "final_loss": steps[-1]["loss"],
         "numerics": loop.numerics.as_json(),
         **_speed(steps, loop),
+        **describe_sources(loop.stream, progress.step),
         "step_seconds": math.fsum(record["seconds"] for record in steps),
         "wait_seconds": math.fsum(record["wait_seconds"] for record in steps),
     }

@@ -12,7 +12,7 @@ from headrace.models import ModelConfig
 from headrace.models.config import PRESETS
 from headrace.models.decoder import Decoder, KeyValueCache, build_decoder
 from headrace.tokens import Batch, BatchStream, TokenStore
-from headrace.tokens.stream import PADDING_DOCUMENT
+from headrace.tokens.batch import PADDING_DOCUMENT
 
 
 @pytest.fixture

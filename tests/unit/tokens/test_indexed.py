@@ -54,9 +54,9 @@ def test_another_reader_finds_what_was_written(
     write_indexed(prefix, ids, np.array(lengths, np.int32))
 
     assert read_as_megatron_does(prefix) == [part.tolist() for part in np.split(ids, np.cumsum(lengths))[:-1]]
-    again, again_lengths = read_indexed(prefix)
-    assert again.dtype == ids.dtype
-    assert (again.tolist(), again_lengths.tolist()) == (ids.tolist(), lengths)
+    again = read_indexed(prefix)
+    assert again.ids.dtype == ids.dtype
+    assert (again.ids.tolist(), again.lengths.tolist()) == (ids.tolist(), lengths)
 
 
 def test_ids_take_two_bytes_below_megatrons_bound_and_four_from_there(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.tokens.permutation import permute
+from headrace.tokens.permutation import permute, permute_from, round_keys
 
 KEYS = [(seed, epoch) for seed in (0, 1, 11, 10**12) for epoch in (0, 1, 2, 11)]
 
@@ -22,6 +23,38 @@ def test_a_sample_of_a_huge_order_has_places_of_its_own(start: int, seed: int, e
     assert len(np.unique(places)) == 1_000
     assert 0 <= places.min() <= places.max() < 10**12
     assert abs(np.diff(places)).min() > 1  # neighbours do not stay together
+
+
+def permute_by_whole_arrays(index: np.ndarray, size: int, *, seed: int, epoch: int) -> np.ndarray:
+    """The same network in NumPy, all places at once."""
+    half_bits = max(1, ((size - 1).bit_length() + 1) // 2)
+    keys = [xxhash.xxh3_64_intdigest(f"{seed}/{epoch}/{number}".encode()) for number in range(4)]
+    value = encrypt(index.astype(np.uint64), half_bits, keys)
+    while (outside := value >= size).any():
+        value[outside] = encrypt(value[outside], half_bits, keys)
+    return value.astype(np.int64)
+
+
+def encrypt(value: np.ndarray, half_bits: int, keys: list[int]) -> np.ndarray:
+    shift, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
+    left, right = value >> shift, value & mask
+    for key in keys:
+        mixed = right ^ np.uint64(key)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
+    return (left << shift) | right
+
+
+@given(size=st.integers(1, 2**40), first=st.integers(0, 2**40), seed=st.integers(0, 2**63), epoch=st.integers(0, 99))
+def test_places_are_those_of_plain_numpy(size: int, first: int, seed: int, epoch: int) -> None:
+    index = np.arange(first % size, min(size, first % size + 50))
+    wanted = permute_by_whole_arrays(index, size, seed=seed, epoch=epoch)
+
+    assert np.array_equal(permute(index, size, seed=seed, epoch=epoch), wanted)
+    out = np.empty(len(index), np.int64)
+    permute_from(int(index[0]), out, size, round_keys(seed, epoch))
+    assert np.array_equal(out, wanted)
 
 
 def test_each_seed_and_epoch_has_its_own_order() -> None:

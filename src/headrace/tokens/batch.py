@@ -1,0 +1,38 @@
+"""What a step works on.
+
+Shape letters: B rows, T tokens of a row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORED = -100  # a target that counts for nothing; torch's own convention
+PADDING_DOCUMENT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Packed rows. Every target is the token after its input in the same document."""
+
+    tokens_BT: NDArray[np.int32]
+    targets_BT: NDArray[np.int32]
+    """IGNORED where a row is padded, and where the store's mask says that a token is not learnt."""
+    positions_BT: NDArray[np.int16] | NDArray[np.int32]
+    """Count from 0 in each piece of a document."""
+    documents_BT: NDArray[np.int32]
+    """Document number in the store; PADDING_DOCUMENT where a row is padded."""
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.tokens_BT)
+
+    @property
+    def num_targets(self) -> int:
+        return int(np.count_nonzero(self.targets_BT != IGNORED))
+
+    def rows(self, start: int, stop: int) -> "Batch":
+        """Some of the rows, as views."""
+        cut = slice(start, stop)
+        return Batch(self.tokens_BT[cut], self.targets_BT[cut], self.positions_BT[cut], self.documents_BT[cut])
