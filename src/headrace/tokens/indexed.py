@@ -50,11 +50,16 @@ def token_type(vocabulary_size: int) -> type[np.generic]:
     return np.uint16 if vocabulary_size < LARGEST_SHORT_VOCABULARY else np.int32
 
 
-<<<<<<< HEAD
-def write_indexed(prefix: Path, token_ids: Tokens, lengths: NDArray[np.int32]) -> None:
-    """Writes `prefix.bin` and `prefix.idx`; `lengths` are the tokens of each document and sum to the ids."""
+def write_indexed(prefix: Path, token_ids: Tokens, lengths: NDArray[np.int32], *, mask: Mask | None = None) -> None:
+    """Writes `prefix.bin` and `prefix.idx`, and `prefix.mask` if there is a mask.
+
+    `lengths` are the tokens of each document and sum to the ids; `mask` has a 0 for each token that is not learnt.
+    """
     assert int(lengths.sum(dtype=np.int64)) == len(token_ids), "document lengths and token ids disagree"
     token_ids.tofile(prefix.with_suffix(".bin"))
+    if mask is not None:
+        assert len(mask) == len(token_ids), "mask and token ids disagree"
+        (mask != 0).astype(np.uint8).tofile(prefix.with_suffix(".mask"))
     write_index(prefix, lengths, token_ids.dtype)
 
 
@@ -64,22 +69,6 @@ def write_index(prefix: Path, lengths: NDArray[np.int32], kind: np.dtype[np.gene
     offsets = np.zeros(len(lengths), np.int64)
     np.cumsum(lengths[:-1], dtype=np.int64, out=offsets[1:])
     bounds = np.arange(len(lengths) + 1, dtype=np.int64)
-=======
-def write_indexed(prefix: Path, token_ids: Tokens, lengths: NDArray[np.int32], *, mask: Mask | None = None) -> None:
-    """Writes `prefix.bin` and `prefix.idx`, and `prefix.mask` if there is a mask.
-
-    `lengths` are the tokens of each document and sum to the ids; `mask` has a 0 for each token that is not learnt.
-    """
-    assert int(lengths.sum(dtype=np.int64)) == len(token_ids), "document lengths and token ids disagree"
-    code = next(code for code, kind in TYPE_CODES.items() if token_ids.dtype == kind)
-    offsets = np.zeros(len(lengths), np.int64)
-    np.cumsum(lengths[:-1], dtype=np.int64, out=offsets[1:])
-    bounds = np.arange(len(lengths) + 1, dtype=np.int64)
-    token_ids.tofile(prefix.with_suffix(".bin"))
-    if mask is not None:
-        assert len(mask) == len(token_ids), "mask and token ids disagree"
-        (mask != 0).astype(np.uint8).tofile(prefix.with_suffix(".mask"))
->>>>>>> 87c218c (Batches are gathered by compiled code straight from mapped files; opening a store reads nothing that grows with it)
     with prefix.with_suffix(".idx").open("wb") as file:
         file.write(HEADER.pack(MAGIC, 1, code, len(lengths), len(bounds)))
         for array in (lengths.astype(np.int32), offsets * kind.itemsize, bounds):
