@@ -62,8 +62,9 @@ def write_corpus(folder: Path, *, num_documents: int = 120) -> None:
 
 
 def environment() -> dict[str, str]:
-    """One thread, so that runs beside each other do not wait for each other's threads; no colours."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
+    """One thread, so that runs beside each other do not wait for each other's threads; no colours; bytecode is kept."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
 
 
 def content(runs: Path, run: str, step: str) -> dict[str, str]:

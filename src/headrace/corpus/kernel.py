@@ -82,7 +82,7 @@ def _cached(kind: type[OuterFunction | PartFunction], function: F, options: dict
 @cache
 def cache_folder() -> Path | None:
     """Where compiled kernels lie. None, after a warning, if nothing can be written there: they are compiled anew."""
-    folder = Path(numba.config.CACHE_DIR or user_cache_folder()) / f"kernels-{_digest_sources()}"
+    folder = Path(numba.config.CACHE_DIR or user_cache_folder()) / f"kernels-{digest_sources()}"
     try:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,8 +106,9 @@ def _forget_old(folder: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _digest_sources() -> str:
-    """One digest of all files that kernels are made of; takes about 10 ms."""
+@cache
+def digest_sources() -> str:
+    """One digest of all files that kernels are made of; takes about 10 ms. Kept tables of their hashes are named by it."""
     hasher = xxhash.xxh3_64()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):  # of all floors
         source = path.read_bytes()

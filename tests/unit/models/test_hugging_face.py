@@ -22,7 +22,7 @@ from transformers import (
 
 from headrace.errors import InputError
 from headrace.models.hugging_face import load_decoder, save_decoder
-from headrace.tokens.encode import Encoder
+from headrace.tokens.encoder import Encoder
 from headrace.train.publish import write_model_folder
 
 TOKENS = torch.randint(0, VOCABULARY_SIZE, (2, 24), generator=torch.Generator().manual_seed(1))

@@ -11,6 +11,7 @@ from unicodedata import unidata_version
 import numpy as np
 
 from headrace.corpus.arrays import Arrays, cached_arrays
+from headrace.corpus.kernel import digest_sources
 from headrace.corpus.measure.spacy_chunks import Chunks
 from headrace.corpus.measure.spacy_rules import (
     IS_INFIX,
@@ -25,9 +26,6 @@ from headrace.corpus.measure.spacy_tokens import BREAKS_SPACY
 from headrace.corpus.texts import Texts
 from headrace.errors import RecipeError
 from headrace.trace import event
-
-FORMAT = 2
-"""Raised when the tables of rules, or the kernels that take them, change."""
 
 FRAMES = ("{}", "({})", "{}.", "{},", '"{}', "{}'s", "“{}”", "a-{}", "{}/b", "5{}", "{}..")
 NEIGHBOURS = ("", "a", "B", "1", "'")
@@ -72,7 +70,7 @@ def tokenize(chunk: str) -> list[str]:
 def load_rules() -> Rules | None:
     """The rules as tables, from the cache if they are there; None, after a warning, if kernels cannot follow them."""
     spacy_version = check_installed()
-    name = f"spacy-{FORMAT}-{spacy_version}-{unidata_version}"
+    name = f"spacy-{digest_sources()}-{spacy_version}-{unidata_version}"
     rules = Rules(**cached_arrays(name, Rules._fields, _convert_rules))
     if len(rules.classes):
         return rules
