@@ -108,7 +108,7 @@ def _forget_old(folder: Path) -> None:
 
 @cache
 def digest_sources() -> str:
-    """One digest of all files that kernels are made of; takes about 10 ms. Kept tables of their hashes are named by it."""
+    """One digest of all files that kernels are made of, which names what is kept of them; takes about 10 ms."""
     hasher = xxhash.xxh3_64()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):  # of all floors
         source = path.read_bytes()
