@@ -67,6 +67,8 @@ class Session:
     headrace_version: str
     environments: Environments
     largest: bool
+    peers: frozenset[str]
+    """Names of those that take part; all if it is empty."""
     measured: dict[tuple[Contender, str], Result | None] = field(default_factory=dict)
     """Peers' results by input: two jobs may ask for the same."""
 
@@ -81,6 +83,8 @@ class Session:
             raise SystemExit(f"{job}: nothing to compare the peers with")
         results = [own]
         for peer in peers_of(job, self.environments):
+            if self.peers and peer.name not in self.peers:
+                continue
             key = (peer, source.name)
             if key not in self.measured:
                 self.measured[key] = self.bench.measure(peer, source)
@@ -167,6 +171,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/headrace-benchmarks",
                         help="folder of environments and inputs")  # fmt: skip
     parser.add_argument("--jobs", default=",".join(JOBS), help="comma-separated")
+    parser.add_argument("--peers", default="", help="comma-separated names; by default all that can be had")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--core", default=str(max(os.sched_getaffinity(0))), help="number of the core")
     parser.add_argument("--largest", action="store_true", help="scaling: 2 GB too")
@@ -188,7 +193,8 @@ def main() -> None:
         inputs = Inputs(cache / "inputs", arguments.data.resolve())
         bench = Bench(inputs, Path(scratch), arguments.core, arguments.repeats)
         version = subprocess.check_output([headrace, "--version"], text=True).split()[-1]
-        session = Session(bench, headrace.absolute(), version, environments, arguments.largest)
+        peers = frozenset(filter(None, arguments.peers.split(",")))
+        session = Session(bench, headrace.absolute(), version, environments, arguments.largest, peers)
         about = machine()
         print("\n".join(f"{name}: {value}" for name, value in about.items()))
         figures: dict[str, Any] = {"machine": about}

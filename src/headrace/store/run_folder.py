@@ -100,12 +100,7 @@ class RunFolder:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Makes this process the only one that runs here. Raises BusyError if another does."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be made ({error.strerror}). Give another folder by --runs."
-            ) from error
+        self.path.mkdir(parents=True, exist_ok=True)
         with hold(self.path / ".lock", what=f"run {self.path.name}", wait_seconds=0):
             yield
 

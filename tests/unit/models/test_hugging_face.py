@@ -20,6 +20,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 from headrace.models.hugging_face import load_decoder, save_decoder
 from headrace.tokens.encoder import Encoder
@@ -100,7 +101,7 @@ def published(road: Road, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("text", ["the mill turns", "水轮慢转", " \r\n🙂 \u200b", ""])
 def test_the_published_tokenizer_begins_as_documents_do_in_training(text: str, published: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(published)
-    ids, _ = Encoder(published / "tokenizer.json").encode([text])
+    ids = Encoder(published / "tokenizer.json").encode(Texts.from_strings([text])).ids
 
     assert tokenizer(text)["input_ids"] == [END, *ids[:-1].tolist()]
     assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text

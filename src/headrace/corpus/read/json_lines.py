@@ -131,7 +131,7 @@ def _read_line(data: bytes, offset: int, text_field: str) -> Record:
 def _with_endless_numbers(data: bytes) -> Any:
     """The value of a line that has NaN or infinities, which Python's own `json` writes: they become null. Else None."""
     try:
-        value = json.loads(data, parse_constant=lambda _: None)
+        value = json.loads(data.decode(), parse_constant=lambda _: None)
         orjson.dumps(value)  # no lone surrogates
         return value
     except (ValueError, TypeError, RecursionError):
