@@ -207,8 +207,8 @@ def compare_encoding(table: Table, texts: list[str], store: Store, *, size: int,
 
         found: list[int] = []
         for index in sorted(folder.glob("*.idx")):
-            ids, lengths = read_indexed(index.with_suffix(""))
-            found += sums(np.asarray(ids), np.asarray(lengths, np.int64))
+            shard = read_indexed(index.with_suffix(""))
+            found += sums(shard.ids, shard.lengths.astype(np.int64))
         return [total - end for total in found]
 
     Encoder(path).encode(Texts.from_strings(["the mill"]))  # compiles the kernels
