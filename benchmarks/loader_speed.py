@@ -40,7 +40,7 @@ PEERS = {
     "datasets": ("datasets", (TORCH, "datasets==5.2.0")),
     "litdata": ("litdata", (TORCH, "litdata==0.2.76")),
     # boto3 as pinned, or pip searches for long what goes with the drivers of all clouds.
-    "streaming": ("mosaicml-streaming", (TORCH, "mosaicml-streaming==0.13.0", "boto3==1.35.36")),
+    "streaming": ("mosaicml-streaming", (TORCH, "mosaicml-streaming==0.13.0", "boto3==1.44.8")),
 }
 """The package of each peer, and what is installed for it."""
 CONTENDERS = ("headrace", "headrace-packed", "numpy", *PEERS)
