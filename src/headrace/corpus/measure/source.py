@@ -22,6 +22,7 @@ from headrace.corpus.measure.unit import MeasureTask, UnitCounts, measure_unit
 from headrace.corpus.quantity import Quantity, first_uses
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.read import feed_units
+from headrace.corpus.read.json_objects import read_sample
 from headrace.corpus.read.streams import has_zstd_checksum
 from headrace.corpus.tables import open_writer, read_table
 from headrace.corpus.workers import Workers
@@ -52,9 +53,11 @@ def measure_source(
     source, limit, alongside = settings.source, settings.quarantine_limit, alongside or {}
     kernels = FirstUse(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
     parts = [FirstUse("lines", compile_parts)] if settings.scores else []
-    ensure_compiled(kernels, later=[*parts, *later])
-    for made_alongside in first_uses([*alongside]):
-        ensure_compiled(made_alongside)
+    reads_json = any(kind_of(source, file).format == "jsonl" for file in files)
+    reading = [FirstUse("json-lines", read_sample)] if reads_json else []
+    ensure_compiled(kernels, later=[*parts, *reading, *later])
+    for others in (*reading, *first_uses([*alongside])):
+        ensure_compiled(others)
     tasks = _Tasks(settings, files, workspace.kept, quality=quality, quantities=tuple(alongside))
     counts = _measure_all(tasks, workers, total_bytes=sum(file.size_bytes for file in files))
     folders = tasks.folders

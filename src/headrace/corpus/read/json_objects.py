@@ -80,6 +80,11 @@ def read_objects(block: bytes, key: bytes) -> Objects:
     return Objects(block, lines, Texts(text, text_ends), Texts(metadata, metadata_ends))
 
 
+def read_sample() -> None:
+    """Reads a small line, for the sake of the kernels that get compiled by it."""
+    read_objects(b'{"text":"some"}' + PADDING, b"text")
+
+
 @inner_kernel
 def utf8_size(data: np.ndarray, place: int) -> int:
     """Bytes of the character above 0x7F that begins at a place; 0 if it is none."""
