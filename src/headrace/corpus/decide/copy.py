@@ -146,20 +146,27 @@ def _split(
     table: pa.Table, shard: ShardCopy, *, rows: slice, removed: Rows, task: CopyTask
 ) -> Iterator[tuple[str, pa.Table]]:
     chosen = np.flatnonzero(shard.copies[rows])
-    table = table.take(chosen)
+    places = chosen  # of the chosen rows in the table
     if len(shard.cuts) or shard.line_rules:
-        table, removed[chosen] = _cut(table, _cuts_of(shard.cuts, rows, chosen), line_rules=shard.line_rules)
-        is_left = removed[chosen] != EMPTIED
-        table, chosen = table.filter(is_left), chosen[is_left]
+        table, removed[chosen] = _cut(
+            table.take(chosen), _cuts_of(shard.cuts, rows, chosen), line_rules=shard.line_rules
+        )
+        places = np.flatnonzero(removed[chosen] != EMPTIED)
+        chosen = chosen[places]
     copies, is_validation = shard.copies[rows][chosen], shard.is_validation[rows][chosen]
     for split in SPLITS:
         of_split = np.flatnonzero(is_validation == (split == "validation"))
         if not len(of_split):
             continue
-        picked = table.take(np.repeat(of_split, copies[of_split]))
+        picked = _take(table, places[np.repeat(of_split, copies[of_split])])
         if task.augment is not None and split == "train":
             picked = pa.concat_tables([picked, _altered(picked, task.augment)])
         yield split, picked
+
+
+def _take(table: pa.Table, rows: Rows) -> pa.Table:
+    """Some rows of a table; the table itself if they are all of its rows, once each and in order."""
+    return table if np.array_equal(rows, np.arange(table.num_rows)) else table.take(rows)
 
 
 def _cuts_of(cuts: Cuts, rows: slice, chosen: Rows) -> Cuts:
