@@ -42,6 +42,8 @@ from curation.measured import Bench, Result, agreement
 from curation.tables import found_columns, machine, scaling_table, speed_table
 
 ENGLISH_MEGABYTES, CHINESE_MEGABYTES = 20, 8
+LARGER = 10
+"""headrace alone gets so many times the input too: peers' cost grows with it, its own start does not."""
 TINY_DOCUMENTS = 100
 SCALES_MEGABYTES = (20, 200)
 LARGEST_MEGABYTES = 2000
@@ -107,7 +109,20 @@ def judged(session: Session, job: str, source: Input) -> Report:
         "as datatrove": ["" if share is None else f"{share:.2%}" for share in alike],
     }
     figures = [{**result.as_json(), "as_datatrove": share} for result, share in zip(results, alike, strict=True)]
-    return speed_table(results, extra), figures
+    line, large = larger(session, job, source)
+    return f"{speed_table(results, extra)}\n\n{line}", [*figures, large]
+
+
+def larger(session: Session, job: str, source: Input) -> Report:
+    """headrace on the input repeated with other words: a line of text, and its figures."""
+    repeated = session.bench.inputs.repeated(source, round(source.megabytes) * LARGER)
+    result = session.bench.measure(session.contender(job), repeated)
+    if result is None:
+        raise SystemExit(f"{job}: headrace did not end on {repeated.megabytes:.0f} MB")
+    return (
+        f"headrace on {result.megabytes:.0f} MB: {result.speeds[0]:.3g} MB per CPU s, {result.speed_without_start:.3g} "
+        f"after start-up, {result.peak_megabytes:,.0f} MB of memory."
+    ), result.as_json()
 
 
 def english(session: Session, job: str) -> Report:
@@ -126,7 +141,8 @@ def minhash(session: Session, job: str) -> Report:
     results, ids = session.results(job, source), list(read_ids(source))
     found = [judge(ids[: result.num_documents], result.kept) for result in results]
     figures = [{**result.as_json(), **asdict(item)} for result, item in zip(results, found, strict=True)]
-    return speed_table(results, found_columns(found)), figures
+    line, large = larger(session, job, session.bench.inputs.english(ENGLISH_MEGABYTES))
+    return f"{speed_table(results, found_columns(found))}\n\n{line}", [*figures, large]
 
 
 def tiny(session: Session, job: str) -> Report:

@@ -53,7 +53,7 @@ class Environments:
         folder = self._folder / name
         try:
             if not (folder / "installed").exists():
-                self._make(folder, REQUIREMENTS[name] or (f"-e{ROOT}",))
+                self._make(folder, REQUIREMENTS[name] or (f"-e{ROOT}[datatrove-words]",))
             return Environment(folder / "bin/python", version_of(folder / "bin/python", package))
         except (subprocess.SubprocessError, OSError) as error:
             self._failures[name] = str(error)
