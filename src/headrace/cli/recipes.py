@@ -33,7 +33,8 @@ def check(
     from headrace.recipe import load_recipe, parse_override
 
     loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
-    check_rules(loaded.corpus)
-    for source in loaded.corpus.sources:
-        find_files(source, recipe.parent)
+    if loaded.corpus is not None:
+        check_rules(loaded.corpus)
+        for source in loaded.corpus.sources:
+            find_files(source, recipe.parent)
     typer.echo(orjson.dumps(loaded.as_json(), option=orjson.OPT_INDENT_2))

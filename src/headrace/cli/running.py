@@ -43,10 +43,11 @@ SHOWN_REASONS = 3
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `run`."""
+    """Adds `run` and `upload`."""
     app.command(
         epilog="Example: headrace run examples/quickstart.yaml --set train.learning_rate=1e-3 --set name=second"
     )(run)
+    app.command(epilog="Example: headrace upload runs/quickstart s3://bucket/tokens")(upload)
 
 
 def run(
@@ -99,6 +100,28 @@ def run(
         print_result(finished)
 
 
+def upload(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    url: Annotated[str, typer.Argument(help="Where to: s3://bucket/folder, gs://..., abfs://...")],
+    storage: Annotated[
+        list[str] | None,
+        typer.Option("--storage", metavar="KEY=VALUE", help="Option of the driver, such as endpoint_url; repeatable."),
+    ] = None,
+) -> None:
+    """Copy a run's tokens and vocabulary to an object store, for recipes that name them under `tokens.store`."""
+    from headrace.cli.progress import show
+    from headrace.pipeline.upload import upload_tokens
+    from headrace.recipe import parse_override
+    from headrace.store import RunFolder
+    from headrace.trace import recording
+
+    folder = RunFolder(run)
+    folder.read()
+    with show(quiet=False) as listener, recording(folder.trace_path, [listener]):
+        address = upload_tokens(folder, url, dict(parse_override(option) for option in storage or ()))
+    typer.echo(f"tokens.store: {address}")
+
+
 def describe(run: "Run") -> dict[str, Any]:
     """The result of a run for a script."""
     trained, evaluated = run.folder.artefacts("train"), run.folder.artefacts("evaluate")
@@ -127,7 +150,8 @@ def print_result(run: "Run") -> None:
     for sample in run.samples if evaluated else ():
         console.print(Text.assemble((sample.prompt, "bold cyan"), safe_text(sample.continuation)), soft_wrap=False)
         console.print()
-    console.print(corpus_line(run.folder.artefact("curate").summary), soft_wrap=True)
+    for artefact in run.folder.artefacts("curate"):
+        console.print(corpus_line(artefact.summary), soft_wrap=True)
     for artefact in run.folder.artefacts("tokens"):
         console.print(tokens_line(artefact.summary["train"]), soft_wrap=True)
     for artefact in run.folder.artefacts("train"):

@@ -17,13 +17,12 @@ from headrace.trace import span
 
 
 def evaluate_model(
-    config: EvaluateConfig, *, model: Artefact, tokens: Artefact, seed: int, workspace: Workspace
+    config: EvaluateConfig, *, model: Artefact, store: TokenStore, seed: int, workspace: Workspace
 ) -> dict[str, Any]:
     """Writes `evaluation.json`, `documents.parquet` and `samples.json`; returns the overall figures.
 
-    Documents are measured in float32 whatever the training precision was.
+    store: the held-out documents. They are measured in float32 whatever the training precision was.
     """
-    store = TokenStore(tokens, "validation")
     result: dict[str, Any] = {}
     if config.bits_per_byte is not None:
         with span("bits_per_byte"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from headrace.corpus.config import CorpusConfig
 from headrace.corpus.decide.context import CurateInputs
 from headrace.corpus.decide.rules import check_rules
 from headrace.corpus.discover import find_files
@@ -22,6 +23,7 @@ from headrace.errors import RecipeError
 from headrace.pipeline import steps
 from headrace.pipeline.compared import check_compared
 from headrace.pipeline.result import Run
+from headrace.pipeline.stored_tokens import StoredTokens, find_tokens
 from headrace.pipeline.threads import wait_asleep
 from headrace.pipeline.training import TrainSettings, train
 from headrace.recipe import Recipe
@@ -79,21 +81,34 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
     """
     wait_asleep()
     run = RunFolder(options.runs / recipe.name)
-    check_rules(recipe.corpus)
     if recipe.train and importlib.util.find_spec("torch") is None:
         raise RecipeError("train: training needs torch, which is not installed. Run: pip install 'headrace[train]'.")
-    check_compared(recipe.corpus, options.recipe_folder)
-    earlier = {name: _earlier(recipe, name, options.runs) for name in recipe.corpus.earlier}
-    files = {source.name: find_files(source, options.recipe_folder) for source in recipe.corpus.sources}
+    raw = _RawText.find(recipe.corpus, recipe.name, options) if recipe.corpus else None
     with run.held(), recording(run.trace_path, options.listeners), span("run"):
-        road = _Road(recipe, options, run)
-        road.go(files, earlier)
+        _Road(recipe, options, run).go(raw)
     return Run(run)
 
 
-def _earlier(recipe: Recipe, name: str, runs: Path) -> Artefact:
+@dataclass(frozen=True)
+class _RawText:
+    """A corpus that is yet to be made, checked as far as that goes without reading it."""
+
+    corpus: CorpusConfig
+    files: dict[str, list[RawFile]]
+    earlier: dict[str, Artefact]
+
+    @classmethod
+    def find(cls, corpus: CorpusConfig, run: str, options: RunOptions) -> "_RawText":
+        check_rules(corpus)
+        check_compared(corpus, options.recipe_folder)
+        earlier = {name: _earlier(run, name, options.runs) for name in corpus.earlier}
+        files = {source.name: find_files(source, options.recipe_folder) for source in corpus.sources}
+        return cls(corpus, files, earlier)
+
+
+def _earlier(run: str, name: str, runs: Path) -> Artefact:
     """The curated corpus of an earlier run. Raises InputError if there is none."""
-    if name == recipe.name:
+    if name == run:
         raise RecipeError(f"corpus.earlier: {name} is this run itself. Name runs that came before it.")
     return RunFolder(runs / name).artefact("curate")
 
@@ -112,29 +127,32 @@ class _Road:
             versions=_versions(),
         )
 
-    def go(self, files: dict[str, list[RawFile]], earlier: dict[str, Artefact]) -> None:
+    def go(self, raw: _RawText | None) -> None:
         """All steps, then the report."""
-        curated = self._curate(files, earlier)
-        if self._recipe.tokens or self._recipe.train:
-            self._learn(curated)
+        if raw is None:
+            self._learn(self._find_tokens())
+        else:
+            curated = self._curate(raw)
+            if self._recipe.tokens or self._recipe.train:
+                self._learn(self._encode(curated))
         self._record = self._record.model_copy(update={"finished": True})
         if self._record != self._before or not self._run.report_path.exists():
             self._run.write(self._record)
             with span("report"):
                 build_report(self._run)
 
-    def _curate(self, files: dict[str, list[RawFile]], earlier: dict[str, Artefact]) -> Artefact:
-        corpus, seed, store = self._recipe.corpus, self._recipe.seed, self._store
+    def _curate(self, raw: _RawText) -> Artefact:
+        corpus, seed, store = raw.corpus, self._recipe.seed, self._store
         memory_limit = self._options.memory_limit_bytes or int(FREE_SHARE * psutil.virtual_memory().available)
-        with self._open_workers(files, memory_limit) as workers:
-            measured = self._measure(files, workers)
+        with self._open_workers(raw.files, memory_limit) as workers:
+            measured = self._measure(raw, workers)
             derived: dict[str, dict[str, Artefact]] = {}
             for quantity in quantities_of(corpus, self._options.recipe_folder):
                 for name, artefact in measured.items():
                     make = partial(steps.derive, quantity, measured=artefact, store=store, workers=workers)
                     found = self._step(f"{quantity.name} {name}", make)
                     derived.setdefault(quantity.key, {})[name] = found
-            inputs = CurateInputs(measured, derived, self._options.recipe_folder, earlier)
+            inputs = CurateInputs(measured, derived, self._options.recipe_folder, raw.earlier)
             make = partial(
                 steps.curate_corpus, corpus, inputs, seed=seed, store=store, workers=workers, memory_limit=memory_limit
             )
@@ -149,8 +167,8 @@ class _Road:
         num_workers = max(1, min(num_workers, memory_limit // WORKER_BYTES))
         return Workers(num_workers, limits=limits)
 
-    def _measure(self, files: dict[str, list[RawFile]], workers: Workers) -> dict[str, Artefact]:
-        corpus, store = self._recipe.corpus, self._store
+    def _measure(self, raw: _RawText, workers: Workers) -> dict[str, Artefact]:
+        corpus, store = raw.corpus, self._store
         quality: Artefact | None = None
         if corpus.quality is not None:
             make = partial(
@@ -167,7 +185,7 @@ class _Road:
             make = partial(
                 steps.measure,
                 settings,
-                files=files[source.name],
+                files=raw.files[source.name],
                 quality=quality,
                 corpus=corpus,
                 store=store,
@@ -176,7 +194,23 @@ class _Road:
             measured[source.name] = self._step(f"measure {source.name}", make)
         return measured
 
-    def _learn(self, curated: Artefact) -> None:
+    def _find_tokens(self) -> StoredTokens:
+        """What the recipe names in place of a corpus."""
+        config, folder, found = self._recipe.tokens_config, self._options.recipe_folder, list[StoredTokens]()
+
+        def find() -> Artefact:
+            found.append(find_tokens(config, folder=folder, store=self._store))
+            return found[0].tokens
+
+        tokens = self._step("tokens", find)
+        self._note("vocabulary", found[0].vocabulary)
+        try:
+            self._recipe.check_stages(int(str(tokens.manifest.config["row_tokens"])))
+        except ValueError as error:
+            raise RecipeError(f"{error} Rows are those of tokens.store.") from error
+        return found[0]
+
+    def _encode(self, curated: Artefact) -> StoredTokens:
         config, store, folder = self._recipe.tokens_config, self._store, self._options.recipe_folder
         make = partial(steps.make_vocabulary, config.vocabulary, curated=curated, folder=folder, store=store)
         vocabulary = self._step("vocabulary", make)
@@ -189,14 +223,17 @@ class _Road:
             store=store,
             num_threads=self._options.num_workers,
         )
-        tokens = self._step("tokens", make)
-        model = self._train(tokens, vocabulary)
+        return StoredTokens(self._step("tokens", make), vocabulary)
+
+    def _learn(self, stored: StoredTokens) -> None:
+        model, seed = self._train(stored), self._recipe.seed
         if model and self._recipe.evaluate:
-            seed = self._recipe.seed
-            make = partial(steps.evaluate, self._recipe.evaluate, model=model, tokens=tokens, seed=seed, store=store)
+            make = partial(
+                steps.evaluate, self._recipe.evaluate, model=model, stored=stored, seed=seed, store=self._store
+            )
             self._step("evaluate", make)
 
-    def _train(self, tokens: Artefact, vocabulary: Artefact) -> Artefact | None:
+    def _train(self, stored: StoredTokens) -> Artefact | None:
         model: Artefact | None = None
         stages = self._recipe.train
         for number, stage in enumerate(stages):
@@ -209,8 +246,7 @@ class _Road:
                 settings,
                 label=label,
                 run=self._run,
-                tokens=tokens,
-                vocabulary=vocabulary,
+                stored=stored,
                 initial=model,
                 num_processes=self._options.num_processes,
                 listeners=self._options.listeners,

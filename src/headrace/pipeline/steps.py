@@ -22,9 +22,10 @@ from headrace.corpus.workers import Workers
 from headrace.diagnose import check_corpus_disk
 from headrace.evaluate.config import EvaluateConfig
 from headrace.pipeline.compared import compared_paths, digest_files
+from headrace.pipeline.stored_tokens import StoredTokens
 from headrace.store import Artefact, StepSpec, Store, Workspace
 from headrace.store.fingerprint import digest_file, fingerprint_files, unread_files
-from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, build_vocabulary, encode_corpus
+from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, TokenStore, build_vocabulary, encode_corpus
 from headrace.tokens.config import VocabularyConfig
 from headrace.tokens.formats import files_of
 from headrace.tokens.packing import Packing
@@ -181,15 +182,16 @@ def encode(
     )
 
 
-def evaluate(config: EvaluateConfig, *, model: Artefact, tokens: Artefact, seed: int, store: Store) -> Artefact:
+def evaluate(config: EvaluateConfig, *, model: Artefact, stored: StoredTokens, seed: int, store: Store) -> Artefact:
     """Figures and samples of a trained model."""
     settings = EvaluateSettings(evaluate=config, seed=seed)
-    spec = StepSpec("evaluate", EVALUATE_VERSION, settings, {"model": model.address, "tokens": tokens.address})
+    spec = StepSpec("evaluate", EVALUATE_VERSION, settings, {"model": model.address, "tokens": stored.tokens.address})
 
     def build(workspace: Workspace) -> Mapping[str, object]:
         from headrace.evaluate.evaluation import evaluate_model  # brings torch, which a finished run does not need
 
-        return evaluate_model(config, model=_verify(model), tokens=_verify(tokens), seed=seed, workspace=workspace)
+        held_out = TokenStore(_verify(stored.tokens), "validation", remote=stored.remote)
+        return evaluate_model(config, model=_verify(model), store=held_out, seed=seed, workspace=workspace)
 
     return store.ensure(spec, build)
 

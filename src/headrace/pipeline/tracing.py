@@ -8,10 +8,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from headrace.errors import InputError
+from headrace.pipeline.stored_tokens import remote_source
 from headrace.recipe import Recipe
 from headrace.store import Artefact, RunFolder
 from headrace.tokens import TokenStore
-from headrace.tokens.ordering import build_order, original_of, rank_by
+from headrace.tokens.ordering import build_order, corpus_of, original_of, rank_by
 from headrace.train.config import StageConfig
 
 
@@ -50,7 +51,8 @@ def trace_step(run: RunFolder, step: int, *, place: int | None = None, stage: in
     recipe = Recipe.model_validate(run.read().recipe, strict=False)
     if not 0 <= stage < len(recipe.train):
         raise InputError(f"stage {stage}: the run has {len(recipe.train)} training stages, numbered from 0.")
-    store = TokenStore(run.artefact("tokens"), "train")
+    tokens = run.artefact("tokens")
+    store = TokenStore(tokens, "train", remote=remote_source(recipe.tokens_config, tokens, run.store))
     config = recipe.train[stage]
     batch_rows = config.batch_rows(store.row_tokens)
     num_steps = config.num_steps(store.plan.num_rows, store.row_tokens)
@@ -97,8 +99,8 @@ _UNKNOWN: dict[str, Any] = {"file": "", "offset": 0, "size_bytes": 0}
 
 def _origins(tokens: Artefact, ids: list[str]) -> dict[str, dict[str, Any]]:
     """File and byte range of each document, by id, out of the ledger of the corpus that the tokens were made from."""
-    curated = Artefact(tokens.path.parent / tokens.manifest.inputs["corpus"])
-    if not (ledger := curated.files("ledger-*.parquet")):
+    curated = corpus_of(tokens)
+    if curated is None or not (ledger := curated.files("ledger-*.parquet")):
         return {}
     rows = (
         pl.scan_parquet(ledger).filter(pl.col("id").is_in(ids)).select("id", "file", "offset", "size_bytes").collect()

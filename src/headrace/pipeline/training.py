@@ -12,8 +12,10 @@ from headrace.config import Config
 from headrace.diagnose import check_training
 from headrace.errors import RecipeError
 from headrace.models.config import ModelConfig
+from headrace.pipeline.stored_tokens import StoredTokens
 from headrace.report.tensorboard import TensorBoardWriter
 from headrace.store import Artefact, RunFolder, StepSpec, Store, Workspace, write_file
+from headrace.tokens.remote.source import RemoteSource
 from headrace.trace import Listener, recording
 from headrace.train.config import CheckpointConfig, StageConfig
 
@@ -36,6 +38,7 @@ class TrainingJob(Config):
     run: str
     label: str
     tokens: str
+    remote: RemoteSource | None
     vocabulary: str
     initial: str | None
     kept: str
@@ -52,13 +55,13 @@ def train(
     *,
     label: str,
     run: RunFolder,
-    tokens: Artefact,
-    vocabulary: Artefact,
+    stored: StoredTokens,
     initial: Artefact | None,
     num_processes: int,
     listeners: Sequence[Listener],
 ) -> Artefact:
     """The trained model of one stage. Raises CapacityError before it starts if this machine is too small for it."""
+    tokens, vocabulary = stored.tokens, stored.vocabulary
     inputs = {"tokens": tokens.address, "vocabulary": vocabulary.address}
     inputs |= {"initial": initial.address} if initial else {}
     # When state is written down does not change what is learnt, so it does not change the address either.
@@ -76,6 +79,7 @@ def train(
             run=str(run.path.absolute()),
             label=label,
             tokens=str(tokens.path.absolute()),
+            remote=stored.remote,
             vocabulary=str(vocabulary.path.absolute()),
             initial=str(initial.path.absolute()) if initial else None,
             kept=str(workspace.kept.absolute()),
@@ -98,6 +102,7 @@ def take_part(job: TrainingJob) -> dict[str, Any]:
         model=job.settings.model,
         seed=job.settings.seed,
         tokens=Artefact(Path(job.tokens)),
+        remote=job.remote,
         vocabulary=Artefact(Path(job.vocabulary)),
         initial=Artefact(Path(job.initial)) if job.initial else None,
         workspace=Workspace(kept=Path(job.kept), output=Path(job.output)),

@@ -24,8 +24,8 @@ class Recipe(Config):
     """Names the run's folder: letters, digits, `_`, `-`, `.`."""
     seed: NonNegativeInt
     """Of everything random: the held-out documents, initial weights, the order of rows, samples."""
-    corpus: CorpusConfig
-    """Where text comes from and what may stay."""
+    corpus: CorpusConfig | None = None
+    """Where text comes from and what may stay. Left out only where `tokens.store` names tokens that are there."""
     tokens: TokensConfig | None = None
     """How text becomes rows of tokens. Left out: the run ends with a curated corpus, unless `train` is written."""
     model: ModelConfig | None = None
@@ -50,18 +50,25 @@ class Recipe(Config):
     def _check_combination(self) -> Self:
         if not self.train and (self.model or self.evaluate):
             raise ValueError("`model` and `evaluate` need a `train` section; add one, or leave them out")
-        if self.train and self.corpus.hold_out == 0:
+        if self.corpus is None and self.tokens_config.store is None:
+            raise ValueError("corpus: this key is missing; write where text comes from, or `tokens.store`")
+        if self.corpus is not None and self.tokens_config.store is not None:
+            raise ValueError("`corpus` and `tokens.store` are two places that rows may come from; write one of them")
+        if self.corpus is None and not self.train:
+            raise ValueError("`tokens.store` without a `train` section leaves nothing to do; add one")
+        if self.train and self.corpus is not None and self.corpus.hold_out == 0:
             raise ValueError("corpus.hold_out is 0, and training is watched on held-out documents; hold out 1% or more")
-        for number, stage in enumerate(self.train):
-            try:
-                stage.batch_rows(self.row_tokens)
-            except ValueError as error:
-                raise ValueError(f"train.{number}: {error}") from error
+        if self.corpus is not None:
+            self.check_stages(self.tokens_config.row_tokens)
         return self
 
-    @property
-    def row_tokens(self) -> int:
-        return self.tokens_config.row_tokens
+    def check_stages(self, row_tokens: int) -> None:
+        """Raises ValueError if a stage cannot have rows of so many tokens."""
+        for number, stage in enumerate(self.train):
+            try:
+                stage.batch_rows(row_tokens)
+            except ValueError as error:
+                raise ValueError(f"train.{number}: {error}") from error
 
     @property
     def tokens_config(self) -> TokensConfig:

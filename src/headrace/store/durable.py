@@ -62,7 +62,13 @@ def publish_folder(staged: Path, final: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder so that no reader can take what is left of it for a whole one: renamed first, then deleted."""
+    """Removes a folder so that no reader can take what is left of it for a whole one: renamed first, then deleted.
+
+    Of a folder that lies elsewhere and is only linked here, the link is removed.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return
     if not folder.exists():
         return
     doomed = folder.with_name(f".{folder.name}.gone-{uuid.uuid4().hex[:8]}")

@@ -112,6 +112,40 @@ class Store:
         event("artefact", address=spec.address, built=True)
         return Artefact(self.root / spec.address)
 
+    def take_in(self, address: str, fetch: Callable[[Path], None]) -> Artefact:
+        """An artefact that was published elsewhere: found here, or published here too.
+
+        `fetch` writes all its files, the manifest too, into an empty folder. Raises StoreError if they are not what the
+        manifest says, or it is another's.
+        """
+        if found := self.find(address):
+            return found
+        with hold(self.root / ".locks" / f"{address}.lock", what=address):
+            if found := self.find(address):
+                return found
+            staged = self.root / ".work" / address / f"output-{uuid.uuid4().hex[:8]}"
+            staged.mkdir(parents=True)
+            fetch(staged)
+            artefact = Artefact(staged)
+            artefact.verify()
+            if artefact.manifest.address != address:
+                raise StoreError(f"{address}: what was fetched in its place is {artefact.manifest.address}.")
+            remove_folder(self.root / address)
+            publish_folder(staged, self.root / address)
+            remove_folder(staged.parent)
+        return Artefact(self.root / address)
+
+    def link(self, artefact: Artefact) -> Artefact:
+        """An artefact of another store under its address in this one, where it is not copied but pointed to."""
+        if found := self.find(artefact.address):
+            return found
+        self.root.mkdir(parents=True, exist_ok=True)
+        path = self.root / artefact.address
+        temporary = path.with_name(f".{path.name}.link-{uuid.uuid4().hex[:8]}")
+        temporary.symlink_to(artefact.path.resolve(), target_is_directory=True)
+        temporary.replace(path)  # also a link that points nowhere any more
+        return Artefact(path)
+
     def kept_folder(self, address: str) -> Path:
         """Where the build of an address looks for units that are finished."""
         return self.root / ".work" / address / "kept"

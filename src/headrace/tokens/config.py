@@ -57,8 +57,15 @@ class VocabularyConfig(Config):
 
 
 class TokensConfig(Config):
-    """How documents become rows of token ids."""
+    """How documents become rows of token ids, or where rows of ids are that were made before."""
 
+    store: str | None = None
+    """A token store that is there, in place of a corpus: the folder of a run or of a token store, or its URL in an
+    object store (`s3://bucket/tokens-...`). Vocabulary, rows and packing are what it was made with."""
+    storage: dict[str, str | bool] = Field(default_factory=dict)
+    """Options of the object store's driver, such as `endpoint_url`. Credentials come from the environment."""
+    cache_gigabytes: float = Field(default=20.0, gt=0)
+    """What ids from an object store may take on this machine's disk, all runs in the folder of runs together."""
     vocabulary: VocabularyConfig = VocabularyConfig(train=8192)
     """Where the vocabulary comes from."""
     row_tokens: PositiveInt = Field(default=256, le=1 << 20)
@@ -66,3 +73,16 @@ class TokensConfig(Config):
     packing: Packing = "best_fit"
     """How documents share rows; no token is dropped either way. `best_fit` cuts only documents longer than a row;
     `concatenate` puts them end to end and cuts one a row."""
+
+    @model_validator(mode="after")
+    def _check_store(self) -> Self:
+        if self.store is not None and (made := self._changed("vocabulary", "row_tokens", "packing")):
+            raise ValueError(f"`store` brings its own {', '.join(made)}; leave that out, or encode a corpus anew")
+        if self.store is None and (remote := self._changed("storage", "cache_gigabytes")):
+            raise ValueError(f"`{remote[0]}` is for a `store` that lies in an object store")
+        return self
+
+    def _changed(self, *names: str) -> list[str]:
+        """Those of the keys that are not as they are where nobody wrote them."""
+        fields = type(self).model_fields
+        return [name for name in names if getattr(self, name) != fields[name].get_default(call_default_factory=True)]

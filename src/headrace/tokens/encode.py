@@ -21,7 +21,7 @@ from headrace.trace import progress, span
 if TYPE_CHECKING:
     from headrace.tokens.encoder import Encoder
 
-ENCODE_VERSION = 3
+ENCODE_VERSION = 4
 BATCH_BYTES = 8_000_000  # of text: what a thread holds of a shard, however large it is
 BATCH_DOCUMENTS = 100_000
 SPLITS = ("train", "validation")

@@ -50,13 +50,26 @@ def fill_rows(
     out: address of four planes of B x T 32-bit integers; positions take 16 bits up to SHORT_ROW. The first token of a
     document is predicted from `end_token`, that of a later piece from the token before it.
     """
-    pieces_PC, bounds_B = _find_pieces(rows_B, shards_SC, plan, kind_N.itemsize)
-    row_tokens = plan[2]
-    stride = plane_bytes(len(rows_B), row_tokens)
+    pieces_PC, bounds_B = look_up(rows_B, shards_SC, plan)
+    resolve(pieces_PC, shards_SC, kind_N.itemsize)
+    fill_pieces(pieces_PC, bounds_B, plan[2], kind_N, end_token, out)
+
+
+@kernel
+def fill_pieces(
+    pieces_PC: NDArray[np.int64],
+    bounds_B: NDArray[np.int64],
+    row_tokens: int,
+    kind_N: NDArray[Any],
+    end_token: int,
+    out: int,
+) -> None:
+    """`fill_rows` for pieces that were found already."""
+    stride = plane_bytes(len(bounds_B) - 1, row_tokens)
     tokens, targets, documents, positions = out, out + stride, out + 2 * stride, out + 3 * stride
     place_bytes = 2 if row_tokens <= SHORT_ROW else 4
-    for b in range(len(rows_B)):
-        if b + ROWS_AHEAD < len(rows_B):
+    for b in range(len(bounds_B) - 1):
+        if b + ROWS_AHEAD < len(bounds_B) - 1:
             for number in range(bounds_B[b + ROWS_AHEAD], bounds_B[b + ROWS_AHEAD + 1]):
                 for byte in range(0, pieces_PC[number, LENGTH] * kind_N.itemsize, CACHE_LINE):
                     prefetch(pieces_PC[number, ADDRESS] + byte)
@@ -90,10 +103,13 @@ def plane_bytes(num_rows: int, row_tokens: int) -> int:
 
 
 @kernel
-def _find_pieces(
-    rows_B: NDArray[np.int64], shards_SC: NDArray[np.int64], plan: tuple[int, int, int], itemsize: int
+def look_up(
+    rows_B: NDArray[np.int64], shards_SC: NDArray[np.int64], plan: tuple[int, int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pieces of all rows end to end, and the bounds of each row's (B + 1)."""
+    """The pieces of all rows end to end, and the bounds of each row's (B + 1).
+
+    They are not resolved yet: ADDRESS is that of the document's entry in the index, LEARNT the number of its shard.
+    """
     segments, row_starts, _ = plan
     firsts_B, bounds_B = np.empty(len(rows_B), np.int64), np.zeros(len(rows_B) + 1, np.int64)
     for b in range(len(rows_B)):
@@ -113,6 +129,12 @@ def _find_pieces(
             pieces_PC[number, DOCUMENT], pieces_PC[number, START] = document, load_i64(segment + _START_BYTE)
             pieces_PC[number, LENGTH] = load_i32(segment + _LENGTH_BYTE)
             pieces_PC[number, ADDRESS], pieces_PC[number, LEARNT] = entry, shard
+    return pieces_PC, bounds_B
+
+
+@kernel
+def resolve(pieces_PC: NDArray[np.int64], shards_SC: NDArray[np.int64], itemsize: int) -> None:
+    """Replaces what `look_up` left by the addresses of the pieces' ids and masks."""
     for number in range(len(pieces_PC)):
         shard = pieces_PC[number, LEARNT]
         begin = load_i64(pieces_PC[number, ADDRESS]) + pieces_PC[number, START] * itemsize
@@ -120,7 +142,6 @@ def _find_pieces(
         mask = shards_SC[shard, MASK]
         pieces_PC[number, LEARNT] = mask + begin // itemsize if mask else 0
         prefetch(pieces_PC[number, ADDRESS])
-    return pieces_PC, bounds_B
 
 
 # A loop for each array, over memory that numba does not count the holders of: each becomes vector instructions.

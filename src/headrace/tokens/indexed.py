@@ -5,11 +5,12 @@ Layout of `.idx`, little-endian: magic `MMIDIDX\\0\\0`; version u64 = 1; type co
 of document bounds u64; lengths i32 each; byte offsets into `.bin` i64 each; document bounds i64 each (0, 1, ..., n
 where every document is one sequence, as here). Source: Megatron-LM, megatron/core/datasets/indexed_dataset.py.
 
-Ours beside them, where a document teaches only in parts: `NAME.mask`, one byte a token, 0 for what is not learnt.
+Ours beside them: `NAME.bin.sums` (`block_sums.py`) and, where a document teaches only in parts, `NAME.mask`, one byte a
+token, 0 for what is not learnt, with sums of its own.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.errors import StoreError
+from headrace.tokens.block_sums import sums_path, write_sums
 
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQQ")
@@ -32,12 +34,14 @@ class Shard:
     """One dataset, memory-mapped: opening it reads a header, whatever its size."""
 
     ids: Tokens
+    """Empty, but of the right type, where the ids lie elsewhere."""
+    num_tokens: int
     lengths: NDArray[np.int32]
     """Tokens of each document. Not aligned in memory: the header before it has 34 bytes."""
     pointers: NDArray[np.int64]
     """Byte at which each document begins in `.bin`. Not aligned either."""
     mask: Mask | None
-    """1 for each token that is learnt; None if all are."""
+    """1 for each token that is learnt; None if all are. Empty where it lies elsewhere."""
 
     def document(self, number: int) -> Tokens:
         """The ids of one document. A view of the file, not a copy."""
@@ -60,11 +64,13 @@ def write_indexed(prefix: Path, token_ids: Tokens, lengths: NDArray[np.int32], *
     if mask is not None:
         assert len(mask) == len(token_ids), "mask and token ids disagree"
         (mask != 0).astype(np.uint8).tofile(prefix.with_suffix(".mask"))
+        write_sums(prefix.with_suffix(".mask"))
     write_index(prefix, lengths, token_ids.dtype)
 
 
 def write_index(prefix: Path, lengths: NDArray[np.int32], kind: np.dtype[np.generic]) -> None:
-    """Writes `prefix.idx` for a `.bin` of ids of this kind."""
+    """Writes `prefix.idx` and `prefix.bin.sums` for a `.bin` of ids of this kind that is written."""
+    write_sums(prefix.with_suffix(".bin"))
     code = next(code for code, known in TYPE_CODES.items() if kind == known)
     offsets = np.zeros(len(lengths), np.int64)
     np.cumsum(lengths[:-1], dtype=np.int64, out=offsets[1:])
@@ -80,6 +86,16 @@ def read_indexed(prefix: Path) -> Shard:
 
     Raises StoreError if a file is not what the others or the format say.
     """
+    shard, mask = read_index(prefix), prefix.with_suffix(".mask")
+    return replace(
+        shard,
+        ids=_map_counted(prefix.with_suffix(".bin"), shard.ids.dtype, shard.num_tokens),
+        mask=_map_counted(mask, np.dtype(np.uint8), shard.num_tokens) if mask.exists() else None,
+    )
+
+
+def read_index(prefix: Path) -> Shard:
+    """The same without ids and mask, which lie elsewhere."""
     index = prefix.with_suffix(".idx")
     with index.open("rb") as file:
         magic, version, code, num_sequences, num_bounds = HEADER.unpack(file.read(HEADER.size).ljust(HEADER.size))
@@ -91,14 +107,12 @@ def read_indexed(prefix: Path) -> Shard:
     lengths = np.frombuffer(data, np.int32, num_sequences, HEADER.size)
     pointers = np.frombuffer(data, np.int64, num_sequences, HEADER.size + 4 * num_sequences)
     kind = np.dtype(TYPE_CODES[code])
-    num_tokens = int(pointers[-1]) // kind.itemsize + int(lengths[-1]) if num_sequences else 0
     return Shard(
-        ids=_map_counted(prefix.with_suffix(".bin"), kind, num_tokens),
+        ids=np.empty(0, kind),
+        num_tokens=int(pointers[-1]) // kind.itemsize + int(lengths[-1]) if num_sequences else 0,
         lengths=lengths,
         pointers=pointers,
-        mask=_map_counted(mask, np.dtype(np.uint8), num_tokens)
-        if (mask := prefix.with_suffix(".mask")).exists()
-        else None,
+        mask=np.empty(0, np.uint8) if sums_path(prefix.with_suffix(".mask")).exists() else None,
     )
 
 

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from headrace.errors import InputError
-from headrace.store import Artefact
+from headrace.store import Artefact, Store
 from headrace.tokens.curriculum import rank_rows
 from headrace.tokens.mixture import Knot, Mixture
 from headrace.tokens.mixture_config import CurriculumConfig, MixtureConfig
@@ -33,6 +33,11 @@ def original_of(document: str) -> str:
     return document.partition("~")[0]
 
 
+def corpus_of(tokens: Artefact) -> Artefact | None:
+    """The corpus that a token store was made from, if it lies beside it."""
+    return Store(tokens.path.parent).find(tokens.manifest.inputs["corpus"])
+
+
 def rank_by(config: CurriculumConfig, store: TokenStore) -> Curriculum:
     """What a curriculum needs to know of a store: reads the score of every document."""
     ranked = rank_rows(store.plan, document_scores(store, config.by), descending=config.descending)
@@ -49,8 +54,12 @@ def document_scores(store: TokenStore, column: str) -> NDArray[np.float64]:
     documents = pl.DataFrame({"id": ids, "source": store.lineage.column("source")})
     if column == "num_tokens":
         return store.lengths.astype(np.float64)
-    corpus = store.artefact.path.parent / store.artefact.manifest.inputs["corpus"]
-    ledger = pl.scan_parquet(Artefact(corpus).files("ledger-*.parquet"))
+    if (corpus := corpus_of(store.artefact)) is None:
+        raise InputError(
+            f"train.curriculum.by: {column} is in the ledger of {store.artefact.manifest.inputs['corpus']}, which is "
+            "not beside the token store. Copy it there, or order by num_tokens."
+        )
+    ledger = pl.scan_parquet(corpus.files("ledger-*.parquet"))
     schema = ledger.collect_schema()
     if column not in schema or not schema[column].is_numeric():
         numeric = ", ".join(name for name, kind in schema.items() if kind.is_numeric())

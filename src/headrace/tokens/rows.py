@@ -10,6 +10,7 @@ from headrace.tokens.batch import Batch
 from headrace.tokens.gather import SHORT_ROW, fill_rows, plane_bytes
 from headrace.tokens.packing import PackingPlan
 from headrace.tokens.pool import Pool
+from headrace.tokens.remote.rows import fill_remote_rows
 from headrace.tokens.store import TokenStore
 
 LARGEST_DOCUMENT = 2**31 - 1
@@ -21,11 +22,11 @@ class RowGatherer:
     def __init__(self, store: TokenStore, end_token: int, plan: PackingPlan | None = None) -> None:
         plan, shards = plan or store.plan, store.shards
         assert store.num_documents <= LARGEST_DOCUMENT, "document numbers take 31 bits"
-        self._held = store, plan  # their addresses are all that the kernel gets
+        self._store, self._held = store, plan  # the kernel gets only addresses of what they hold
         self._end_token, self._row_tokens = end_token, plan.row_tokens
         self._plan = (plan.segments.ctypes.data, plan.row_starts.ctypes.data, plan.row_tokens)
         addresses = [
-            (shard.ids.ctypes.data, shard.pointers.ctypes.data, 0 if shard.mask is None else shard.mask.ctypes.data)
+            (_address(shard.ids), shard.pointers.ctypes.data, 0 if shard.mask is None else _address(shard.mask))
             for shard in shards
         ]
         self._shards_SC = np.column_stack((store.first_documents[:-1], np.array(addresses, np.int64).reshape(-1, 3)))
@@ -38,7 +39,10 @@ class RowGatherer:
         shape = (len(rows), self._row_tokens)
         stride = plane_bytes(*shape)
         block, memory = self._pool.take(4 * stride)
-        fill_rows(rows, self._shards_SC, self._plan, self._kind, self._end_token, block.address)
+        if self._store.remote is None:
+            fill_rows(rows, self._shards_SC, self._plan, self._kind, self._end_token, block.address)
+        else:
+            fill_remote_rows(self._store, rows, self._shards_SC, self._plan, self._end_token, block.address)
         start = block.start
         return Batch(
             np.ndarray(shape, np.int32, memory, start),
@@ -46,3 +50,8 @@ class RowGatherer:
             np.ndarray(shape, self._place_type, memory, start + 3 * stride),
             np.ndarray(shape, np.int32, memory, start + 2 * stride),
         )
+
+
+def _address(array: NDArray[np.generic]) -> int:
+    """Where an array begins; 0 if it is empty, which it is where the ids lie elsewhere."""
+    return array.ctypes.data if len(array) else 0

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Transform = Callable[[Batch, int, NDArray[np.int64]], Batch]
 """Changes a batch, given its step and the places of its rows in the global batch (`corrupt.py`)."""
 
+FETCHING_THREADS = 4
 EQUAL_WORK_TOKENS = 4096
 """Document length at which attention is taken to cost as much as all else, where no model says."""
 
@@ -57,6 +58,11 @@ class BatchStream:
         self._transform: Transform | None = None
         self._gatherer = RowGatherer(store, end_token)
         self.order: RowOrder = order or Shuffled(store.plan.num_rows, seed)
+
+    @property
+    def num_threads(self) -> int:
+        """How many threads may well read ahead: those who fetch wait most of the time."""
+        return 1 if self.store.remote is None else FETCHING_THREADS
 
     def row_numbers(self, step: int) -> NDArray[np.int64]:
         """The rows of the global batch of a step, in order, all ranks together."""

@@ -68,7 +68,9 @@ class Loop:
     def _batches(self, state: TrainState) -> Iterator[Batch]:
         if self._patience_ended(state):
             return iter(())
-        return self._wait.timed(read_ahead(self.stream, state.progress.step, self.num_steps))
+        return self._wait.timed(
+            read_ahead(self.stream, state.progress.step, self.num_steps, num_threads=self.stream.num_threads)
+        )
 
     @cached_property
     def _wait(self) -> "WaitClock":

@@ -14,6 +14,7 @@ from headrace.models.hugging_face import load_decoder
 from headrace.parallel import Group
 from headrace.store import Artefact, Workspace, write_file
 from headrace.tokens import BatchStream, TokenStore
+from headrace.tokens.remote.source import RemoteSource
 from headrace.trace import event, span
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
@@ -25,8 +26,6 @@ from headrace.train.optimizer import build_optimizer
 from headrace.train.publish import write_model_folder
 from headrace.train.state import TrainState
 from headrace.train.validation import Validation
-
-TRAIN_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,16 @@ class Stage:
     workspace: Workspace
     num_threads: int
     """Threads of each process."""
+    remote: RemoteSource | None = None
+    """Where ids are fetched from, if they are not in `tokens`."""
 
     @property
     def vocabulary_size(self) -> int:
         return int(self.vocabulary.summary["tokens"])
+
+    def split(self, name: str) -> TokenStore:
+        """The documents to learn from, or those held out."""
+        return TokenStore(self.tokens, name, remote=self.remote)
 
     @property
     def tokenizer_path(self) -> Path:
@@ -58,7 +63,7 @@ def train_stage(stage: Stage, group: Group) -> dict[str, Any]:
 
     To be called in every process of the group; only the leading one writes.
     """
-    store = TokenStore(stage.tokens, "train")
+    store = stage.split("train")
     checkpoints = Checkpoints(stage.workspace.kept / "checkpoints", stage.config.checkpoint)
     if group.leads:
         checkpoints.clean()
@@ -159,7 +164,7 @@ def _build_loop(
 
 
 def _build_validation(stage: Stage, end: int, *, store: TokenStore, group: Group) -> Validation:
-    config, held_out = stage.config, TokenStore(stage.tokens, "validation")
+    config, held_out = stage.config, stage.split("validation")
     # The same in every process, however unequal their shares of a step are: they take turns at these batches.
     share = config.batch_rows(held_out.row_tokens) // group.size
     micro_batch_rows = config.micro_batch_rows(held_out.row_tokens, share)

@@ -51,7 +51,9 @@ def measure(road: Road, root: Path) -> Measured:
     )
     evaluation = store.ensure(
         StepSpec("evaluate", 1, config, {}),
-        lambda workspace: evaluate_model(config, model=model, tokens=road.tokens, seed=3, workspace=workspace),
+        lambda workspace: evaluate_model(
+            config, model=model, store=TokenStore(road.tokens, "validation"), seed=3, workspace=workspace
+        ),
     )
     return Measured(model, evaluation)
 

@@ -1,7 +1,6 @@
 """Sources in object stores: a real S3 API on loopback, and fsspec's store in memory."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,6 @@ from headrace.corpus.read import Record, plan_units, read_part, units
 from headrace.errors import InputError, RecipeError
 
 LINES = b"".join(b'{"text": "line %d"}\n' % n for n in range(2_000))
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server_module = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    server = server_module.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def storage(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What a recipe says about the store; credentials come from the environment."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    return {"endpoint_url": endpoint}
 
 
 @pytest.fixture
