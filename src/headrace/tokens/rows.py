@@ -42,7 +42,14 @@ class RowGatherer:
         if self._store.remote is None:
             fill_rows(rows, self._shards_SC, self._plan, self._kind, self._end_token, block.address)
         else:
-            fill_remote_rows(self._store, rows, self._shards_SC, self._plan, self._end_token, block.address)
+            fill_remote_rows(
+                self._store,
+                rows,
+                shards_SC=self._shards_SC,
+                plan=self._plan,
+                end_token=self._end_token,
+                out=block.address,
+            )
         start = block.start
         return Batch(
             np.ndarray(shape, np.int32, memory, start),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def fill_remote_rows(
     store: "TokenStore",
     rows_B: NDArray[np.int64],
+    *,
     shards_SC: NDArray[np.int64],
     plan: tuple[int, int, int],
     end_token: int,
