@@ -90,7 +90,7 @@ def test_a_store_in_s3_streams_through_a_small_cache(made: Run, storage: dict[st
         ({"store": "x", "row_tokens": 64}, {}, "`store` brings its own row_tokens"),
         ({"cache_gigabytes": 3}, {}, "`cache_gigabytes` is for a `store`"),
         ({"store": "x"}, {"train": [], "model": None, "evaluate": None}, "leaves nothing to do"),
-        ({}, {}, "this key is missing"),
+        ({}, {}, "`corpus` is missing"),
         ({"store": "x"}, {"corpus": RECIPE["corpus"]}, "two places"),
     ],
 )

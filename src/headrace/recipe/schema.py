@@ -51,7 +51,7 @@ class Recipe(Config):
         if not self.train and (self.model or self.evaluate):
             raise ValueError("`model` and `evaluate` need a `train` section; add one, or leave them out")
         if self.corpus is None and self.tokens_config.store is None:
-            raise ValueError("corpus: this key is missing; write where text comes from, or `tokens.store`")
+            raise ValueError("`corpus` is missing; it must be written, or `tokens.store` in its place")
         if self.corpus is not None and self.tokens_config.store is not None:
             raise ValueError("`corpus` and `tokens.store` are two places that rows may come from; write one of them")
         if self.corpus is None and not self.train:

@@ -15,10 +15,12 @@ more that nobody asked for, smaller ones more requests until all of a store is t
 
 
 def sums_path(path: Path) -> Path:
+    """Where the sums of a file lie."""
     return path.with_name(f"{path.name}.sums")
 
 
 def block_sum(block: bytes | memoryview) -> int:
+    """The sum of a block, as an unsigned number of 64 bits."""
     return xxhash.xxh3_64_intdigest(block)
 
 

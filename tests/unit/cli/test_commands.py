@@ -256,4 +256,4 @@ def test_a_recipe_that_can_run_is_printed_with_its_defaults(headrace: Headrace, 
 def test_the_schema_is_printed_as_json(headrace: Headrace) -> None:
     schema = json.loads(headrace("recipe", "schema").stdout)
 
-    assert set(schema["required"]) == {"name", "seed", "corpus"}
+    assert set(schema["required"]) == {"name", "seed"}

@@ -85,6 +85,6 @@ def test_a_place_that_is_not_there_is_refused(given: dict[str, Any], key: str, m
 def test_an_overridden_recipe_is_checked_like_one_that_was_written(load: Load) -> None:
     text = "name: a\nseed: 1\ncorpus: {sources: [{name: a, path: a}]}\n"
 
-    assert load(text, {"name": "b", "tokens.row_tokens": 512}).row_tokens == 512
+    assert load(text, {"name": "b", "tokens.row_tokens": 512}).tokens_config.row_tokens == 512
     with pytest.raises(RecipeError, match=r"tokens\.row_token: unknown key .* Did you mean `row_tokens`"):
         load(text, {"tokens.row_token": 512})
