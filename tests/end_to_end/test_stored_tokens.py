@@ -8,7 +8,7 @@ from typing import Any
 import fsspec
 import pytest
 from pydantic import ValidationError
-from small_project import RECIPE, write_corpus
+from small_project import RECIPE
 
 from headrace.errors import HeadraceError, InputError, RecipeError
 from headrace.pipeline import Run, RunOptions, run_recipe
@@ -19,12 +19,9 @@ from headrace.store import RunFolder, Store
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def made(finished: Path) -> Run:
     """The whole road, from text to a model."""
-    folder = tmp_path_factory.mktemp("made")
-    write_corpus(folder)
-    options = RunOptions(runs=folder / "runs", recipe_folder=folder, num_workers=1)
-    return run_recipe(Recipe.model_validate(json.loads(json.dumps(RECIPE)), strict=False), options)
+    return Run(RunFolder(finished / "small"))
 
 
 def recipe_of(tokens: dict[str, Any], **given: Any) -> Recipe:
@@ -41,8 +38,12 @@ def weights_of(run: Run) -> bytes:
 
 @pytest.mark.parametrize("named", ["the run", "its tokens", "in the same folder of runs"])
 def test_a_model_of_stored_tokens_is_that_of_the_whole_road(named: str, made: Run, tmp_path: Path) -> None:
-    store = made.path if named != "its tokens" else made.folder.artefact("tokens").path
-    runs = made.path.parent if named == "in the same folder of runs" else tmp_path / "runs"
+    store, runs = made.path, tmp_path / "runs"
+    if named == "its tokens":
+        store = made.folder.artefact("tokens").path
+    if named == "in the same folder of runs":
+        shutil.copytree(made.path.parent, runs, symlinks=True)
+        store = runs / "small"
     run = run_recipe(recipe_of({"store": str(store)}), RunOptions(runs=runs))
     assert [step.label for step in run.folder.read().steps] == ["tokens", "vocabulary", "train", "evaluate"]
     assert run.folder.artefact("train").address == made.folder.artefact("train").address
@@ -128,3 +129,54 @@ def test_tokens_without_their_vocabulary_are_refused(made: Run, tmp_path: Path) 
     run = run_recipe(recipe, RunOptions(runs=tmp_path / "runs"))
     assert weights_of(run) == weights_of(made)
     assert RunFolder(run.path).artefact("tokens").address == tokens.address
+
+
+WEIGHTS = {"prose": 1, "pages": 1, "poems": 2}
+STEP_TOKENS, STOPPED_STEP = 1_024, 5
+
+
+class StopsAfter:
+    """A listener that ends a run after a step, and remembers what was said of inherited work."""
+
+    def __init__(self, step: int | None) -> None:
+        self.inherited: list[int] = []
+        self._step = step
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        if record["name"] == "inherited":
+            self.inherited.append(record["step"])
+        if record["name"] == "train_metrics" and record["step"] == self._step:
+            raise KeyboardInterrupt
+
+
+def run_with_schedule(
+    made: Run, runs: Path, points: dict[int, dict[str, int]], *, stops_after: int | None
+) -> StopsAfter:
+    """Trains 12 steps on the stored tokens with weights that change at points given in steps."""
+    schedule = [{"tokens": step * STEP_TOKENS, "weights": weights} for step, weights in points.items()]
+    train = {**RECIPE["train"], "epochs": None, "tokens": 12 * STEP_TOKENS, "mixture": {"schedule": schedule}}  # type: ignore[dict-item]
+    listener = StopsAfter(stops_after)
+    recipe = recipe_of({"store": str(made.path)}, train=train, evaluate=None)
+    try:
+        run_recipe(recipe, RunOptions(runs=runs, listeners=(listener,)))
+    except KeyboardInterrupt:
+        assert stops_after
+    return listener
+
+
+def test_weights_changed_at_a_resume_go_on_from_there(made: Run, tmp_path: Path) -> None:
+    changed = {0: WEIGHTS, 8: {"prose": 5, "pages": 0, "poems": 1}}
+    run_with_schedule(made, tmp_path / "stopped", {0: WEIGHTS}, stops_after=STOPPED_STEP)
+    resumed = run_with_schedule(made, tmp_path / "stopped", changed, stops_after=None)
+    fresh = run_with_schedule(made, tmp_path / "fresh", changed, stops_after=None)
+    assert resumed.inherited
+    assert 1 <= resumed.inherited[0] <= STOPPED_STEP
+    assert fresh.inherited == []
+    models = [weights_of(Run(RunFolder(tmp_path / runs / "other"))) for runs in ("stopped", "fresh")]
+    assert models[0] == models[1]
+
+
+def test_weights_changed_for_what_was_seen_already_begin_anew(made: Run, tmp_path: Path) -> None:
+    run_with_schedule(made, tmp_path / "runs", {0: WEIGHTS}, stops_after=STOPPED_STEP)
+    changed = {0: WEIGHTS, 1: {"prose": 5, "pages": 0, "poems": 1}}
+    assert run_with_schedule(made, tmp_path / "runs", changed, stops_after=2).inherited == []

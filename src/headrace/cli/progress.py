@@ -143,6 +143,11 @@ def notice_line(record: Record) -> str:
             return f"compiling kernels for {record['kernels']}, once per installation ..."
         case "worker_died":
             return safe_text(f"a worker died ({record['cause']}) at {record['unit']}; trying that again")
+        case "inherited":
+            return (
+                f"goes on from step {record['step']:,} of {record['address']}, which was stopped: its mixture was the "
+                "same up to there"
+            )
         case "record_isolated":
             place = f"{record['file']}:{record['offset']}"
             return safe_text(f"left out {place}: it killed its worker {record['deaths']} times ({record['cause']})")

@@ -178,8 +178,20 @@ def encode(
             packing=settings.packing,
             workspace=workspace,
             num_threads=num_threads,
+            earlier=_stores_of(vocabulary, store),
         ),
     )
+
+
+def _stores_of(vocabulary: Artefact, store: Store) -> list[Artefact]:
+    """The token stores that were made with a vocabulary by the code of today."""
+    return [
+        artefact
+        for artefact in store.artefacts()
+        if artefact.address.startswith("tokens-")
+        and (artefact.manifest.step, artefact.manifest.step_version) == ("tokens", ENCODE_VERSION)
+        and artefact.manifest.inputs["vocabulary"] == vocabulary.address
+    ]
 
 
 def evaluate(config: EvaluateConfig, *, model: Artefact, stored: StoredTokens, seed: int, store: Store) -> Artefact:

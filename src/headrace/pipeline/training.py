@@ -12,9 +12,11 @@ from headrace.config import Config
 from headrace.diagnose import check_training
 from headrace.errors import RecipeError
 from headrace.models.config import ModelConfig
+from headrace.pipeline.inherited import inherit
 from headrace.pipeline.stored_tokens import StoredTokens
 from headrace.report.tensorboard import TensorBoardWriter
 from headrace.store import Artefact, RunFolder, StepSpec, Store, Workspace, write_file
+from headrace.tokens import TokenStore
 from headrace.tokens.remote.source import RemoteSource
 from headrace.trace import Listener, recording
 from headrace.train.config import CheckpointConfig, StageConfig
@@ -74,6 +76,9 @@ def train(
         forecast_bytes = _check(settings, tokens, vocabulary, num_processes=num_processes, store=store)
         for artefact in (tokens, vocabulary, *([initial] if initial else [])):
             artefact.verify()
+        if settings.stage.mixture is not None:
+            known = {"version": TRAIN_VERSION, "inputs": inputs, **identity.as_json()}
+            inherit(workspace.kept, known, store=store, tokens=TokenStore(tokens, "train", remote=stored.remote))
         job = TrainingJob(
             settings=settings,
             run=str(run.path.absolute()),

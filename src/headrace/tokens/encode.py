@@ -1,11 +1,12 @@
 """Curated documents to token ids, one indexed dataset and one lineage file per corpus shard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from headrace.corpus.texts import Texts
 from headrace.errors import InputError
-from headrace.store import Artefact, Workspace, publish_folder
+from headrace.store import Artefact, Workspace, publish_folder, write_file
+from headrace.store.artefact import find_damage
 from headrace.tokens.indexed import write_index
 from headrace.tokens.packing import Packing, plan_documents
 from headrace.trace import progress, span
@@ -25,6 +27,8 @@ ENCODE_VERSION = 4
 BATCH_BYTES = 8_000_000  # of text: what a thread holds of a shard, however large it is
 BATCH_DOCUMENTS = 100_000
 SPLITS = ("train", "validation")
+SHARDS = "shards.json"
+"""Which shard of a corpus each dataset was made of: its name and its SHA-256."""
 LINEAGE = pa.schema(
     [
         *((name, pa.string()) for name in ("id", "source", "language")),
@@ -48,10 +52,12 @@ def encode_corpus(
     packing: Packing = "best_fit",
     workspace: Workspace,
     num_threads: int = 1,
+    earlier: Sequence[Artefact] = (),
 ) -> dict[str, Any]:
     """Encodes every shard of both splits and plans the rows; returns counts per split, source and language.
 
-    A shard that was finished before a kill is not encoded again. Threads take a shard each; nearly all they do is done
+    A shard that was finished before a kill is not encoded again, nor one that is in an `earlier` token store of the
+    same vocabulary: a corpus that has grown costs what is new. Threads take a shard each; nearly all they do is done
     without the interpreter's lock. Raises InputError if the training split does not fill one row.
     """
     from headrace.corpus.first_use import FirstUse, ensure_compiled
@@ -60,6 +66,7 @@ def encode_corpus(
     encoder = Encoder(vocabulary.path / "tokenizer.json")
     kernels = FirstUse(f"encode-{np.dtype(encoder.kind)}", lambda: encoder.encode(Texts.from_strings(["the mill"])))
     ensure_compiled(kernels)  # before threads begin, which would wait for each other
+    _take_over(curated, earlier, workspace)
     shards = [shard for split in SPLITS for shard in curated.files(f"{split}-*.parquet")]
     total = sum(shard.stat().st_size for shard in shards)
     done = 0
@@ -75,7 +82,35 @@ def encode_corpus(
     for folder in sorted(workspace.kept.iterdir()):
         for path in folder.iterdir():
             (workspace.output / path.name).hardlink_to(path)
+    digests = {name: record.sha256 for name, record in curated.manifest.files.items() if _is_shard(name)}
+    write_file(workspace.output / SHARDS, orjson.dumps(digests, option=orjson.OPT_INDENT_2))
     return {split: _plan_split(split, row_tokens, packing, folder=workspace.output) for split in SPLITS}
+
+
+def _is_shard(name: str) -> bool:
+    return name.endswith(".parquet") and name.startswith(SPLITS)
+
+
+def _take_over(curated: Artefact, earlier: Sequence[Artefact], workspace: Workspace) -> None:
+    """Links what earlier stores have of the corpus's shards, as far as it is undamaged."""
+    places: dict[str, tuple[Artefact, str]] = {}
+    for artefact in earlier:
+        if SHARDS in artefact.manifest.files:
+            digests = orjson.loads((artefact.path / SHARDS).read_bytes())
+            places |= {digest: (artefact, Path(name).stem) for name, digest in digests.items()}
+    for name, record in curated.manifest.files.items():
+        final = workspace.kept / Path(name).stem
+        if not _is_shard(name) or record.sha256 not in places or final.exists():
+            continue
+        artefact, stem = places[record.sha256]
+        files = {file: known for file, known in artefact.manifest.files.items() if file.startswith(f"{stem}.")}
+        if next(find_damage(artefact.path, files), None):
+            continue
+        staged = workspace.output / final.name
+        staged.mkdir()
+        for file in files:
+            (staged / file.replace(stem, final.name, 1)).hardlink_to(artefact.path / file)
+        publish_folder(staged, final)
 
 
 def _encode_shard(shard: Path, encoder: "Encoder", workspace: Workspace) -> int:

@@ -1,6 +1,7 @@
 """From what a user writes about the data of a stage to the order of its rows."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,36 @@ def build_order(
     if curriculum is None:
         return Shuffled(plan.num_rows, seed)
     return Mixed(plan.sources, _by_size(plan.sources), seed, curriculum)
+
+
+def samples_alike(one: MixtureConfig, other: MixtureConfig, plan: PackingPlan) -> float:
+    """How many samples two mixtures begin with alike, as far as that follows from their schedules; never too many.
+
+    Where two schedules part, rows are owed alike; which of them are samples up to there may differ by as many as there
+    are sources. Raises InputError for a mixture that does not fit the plan's sources.
+    """
+    sources = tuple(source for source in plan.sources if source.count)
+    names = [source.source for source in sources]
+    if _most_rows(one, sources, names) != _most_rows(other, sources, names):
+        return 0.0
+    place = _parted_at(_knots_of(one, sources, plan.row_tokens), _knots_of(other, sources, plan.row_tokens))
+    return max(0.0, place - len(sources) - 1)
+
+
+def _parted_at(one: Sequence[Knot], other: Sequence[Knot]) -> float:
+    """The sample up to which two lists of knots give every source the same share."""
+    alike = 0
+    while alike < min(len(one), len(other)) and one[alike] == other[alike]:
+        alike += 1
+    if alike == 0:
+        return 0.0
+    if alike == len(one) == len(other):
+        return math.inf
+    last = one[alike - 1]
+    following = [knots[alike] if alike < len(knots) else None for knots in (one, other)]
+    if any(knot and knot.weights != last.weights for knot in following):
+        return last.sample
+    return min(knot.sample for knot in following if knot)
 
 
 def original_of(document: str) -> str:
@@ -80,6 +111,11 @@ def _by_size(sources: tuple[SourceRows, ...]) -> Mixture:
 
 def _mixture_of(config: MixtureConfig, sources: tuple[SourceRows, ...], row_tokens: int) -> Mixture:
     names = [source.source for source in sources]
+    return Mixture.of(_knots_of(config, sources, row_tokens), _most_rows(config, sources, names))
+
+
+def _knots_of(config: MixtureConfig, sources: tuple[SourceRows, ...], row_tokens: int) -> list[Knot]:
+    names = [source.source for source in sources]
     points = [(point.tokens, point.weights) for point in config.schedule]
     if not points:
         points = [(0, config.weights or {source.source: float(source.num_tokens) for source in sources})]
@@ -93,7 +129,7 @@ def _mixture_of(config: MixtureConfig, sources: tuple[SourceRows, ...], row_toke
         if knots and config.between == "steps":
             knots.append(Knot(place, knots[-1].weights))
         knots.append(Knot(place, heated))
-    return Mixture.of(knots, _most_rows(config, sources, names))
+    return knots
 
 
 def _check_names(weights: Mapping[str, float], names: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Encoding: the ids of Hugging Face `tokenizers` for any text, a lineage row per document, nothing done twice."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,30 @@ def test_a_text_that_is_none_is_refused_by_its_place(
 
     with pytest.raises(InputError, match=rf"train-00000\.parquet: a text among documents 0 to 89 {complaint}"):
         encode_corpus(curated=Artefact(tmp_path), vocabulary=road.vocabulary, row_tokens=32, workspace=workspace)
+
+
+def encode_again(road: Road, folder: Path, *, earlier: list[Artefact]) -> tuple[dict[str, object], set[int]]:
+    """Encodes the road's corpus; returns the summary and the inodes of what came out."""
+    workspace = Workspace(kept=folder / "kept", output=folder / "output")
+    for path in (workspace.kept, workspace.output):
+        path.mkdir(parents=True)
+    summary = encode_corpus(
+        curated=road.curated, vocabulary=road.vocabulary, row_tokens=ROW_TOKENS, workspace=workspace, earlier=earlier
+    )
+    return summary, {path.stat().st_ino for path in workspace.output.glob("*.bin")}
+
+
+def test_shards_of_an_earlier_store_are_taken_over_unless_they_are_damaged(road: Road, tmp_path: Path) -> None:
+    wanted, fresh = encode_again(road, tmp_path / "fresh", earlier=[])
+    there = {path.name: path for path in road.tokens.files("*.bin")}
+    summary, linked = encode_again(road, tmp_path / "linked", earlier=[road.tokens])
+    assert summary == wanted
+    assert linked == {path.stat().st_ino for path in there.values()}
+    assert not linked & fresh
+    copy = Artefact(shutil.copytree(road.tokens.path, tmp_path / road.tokens.address))
+    for path in copy.files("*.bin"):
+        path.write_bytes(path.read_bytes()[:-2] + b"??")
+    summary, encoded = encode_again(road, tmp_path / "again", earlier=[copy])
+    assert summary == wanted
+    assert not encoded & {path.stat().st_ino for path in copy.files("*.bin")}
+    assert all((tmp_path / "again/output" / name).read_bytes() == path.read_bytes() for name, path in there.items())

@@ -1,5 +1,6 @@
 """Mixtures: every source gets what it is owed, at any point, whatever changes when."""
 
+import math
 from fractions import Fraction
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from headrace.errors import InputError
 from headrace.tokens.mixture import Knot, Mixture
 from headrace.tokens.mixture_config import MixtureConfig
 from headrace.tokens.order import Mixed
-from headrace.tokens.ordering import build_order
+from headrace.tokens.ordering import build_order, samples_alike
 from headrace.tokens.packing import SEGMENT, PackingPlan, SourceRows
 
 NAMES = "abcdefg"
@@ -134,6 +135,41 @@ def test_changing_weights_neither_repeats_nor_loses_a_row(change: int, weights: 
     for source in range(3):
         numbers = [number for which, number in samples if which == source]
         assert numbers == list(range(len(numbers)))
+
+
+@given(
+    place=st.integers(1, 60),
+    before=st.lists(st.floats(0.1, 9), min_size=3, max_size=3),
+    after=st.lists(st.floats(0.1, 9), min_size=3, max_size=3),
+    between=st.sampled_from(["steps", "linear"]),
+    shorter=st.booleans(),
+)
+def test_schedules_begin_alike_as_far_as_is_said(
+    place: int, before: list[float], after: list[float], between: str, shorter: bool
+) -> None:
+    plan, end = plan_of({"a": 900, "b": 500, "c": 100}), 100
+
+    def mixture(weights: list[float], *, points: int) -> MixtureConfig:
+        """Constant for 100 rows, then on to other weights at `place` rows more, if it has a point there."""
+        schedule = [(0, before), (10 * end, before), (10 * (end + place), weights)][:points]
+        listed = [{"tokens": tokens, "weights": named(each)} for tokens, each in schedule]
+        return MixtureConfig.model_validate({"schedule": listed, "between": between}, strict=False)
+
+    one, other = mixture(before[::-1], points=2 if shorter else 3), mixture(after, points=3)
+    samples = samples_alike(one, other, plan)
+    assert samples == samples_alike(other, one, plan)
+    assert samples >= end - 4 or math.isinf(samples)
+    count = int(min(samples, 400))
+    rows = [build_order(plan, seed=3, mixture=config).rows(0, count).tolist() for config in (one, other)]
+    assert rows[0] == rows[1]
+
+
+def test_mixtures_with_other_limits_are_not_taken_for_alike() -> None:
+    plan = plan_of({"a": 9, "b": 9})
+    one, other = MixtureConfig(most_epochs=2.0), MixtureConfig(most_epochs=3.0)
+    assert samples_alike(one, other, plan) == 0
+    assert math.isinf(samples_alike(one, one, plan))
+    assert samples_alike(MixtureConfig(weights={"a": 1, "b": 1}), MixtureConfig(weights={"a": 1, "b": 2}), plan) == 0
 
 
 def test_a_source_that_is_used_up_leaves_its_share_to_the_others() -> None:
