@@ -8,9 +8,10 @@ Loaders: rows of 1,024 tokens in batches of 32, shuffled, over token ids that ar
 their own format. headrace gives inputs, targets, positions that restart per document and document numbers, all counted
 as one token; `headrace-packed` reads best-fit rows of documents, `headrace` the same rows of 1,024 as the peers. Peers
 give token ids (nanoGPT's get_batch: inputs and targets). Printed: M tokens per CPU second once warm (the best of many
-stretches), milliseconds from opening to the first batch and to batch 10,000 of a resumed run in a process that has
-everything imported, and whether one pass gives every row exactly once, compared by digest. Peers are installed into an
-environment of their own below --cache; what cannot be installed or fails is named and left out.
+stretches), what share of a core that takes from a training of a million tokens a second, milliseconds from opening to
+the first batch and to batch 10,000 of a resumed run in a process that has everything imported, and whether one pass
+gives every row exactly once, compared by digest. Peers are installed into an environment of their own below --cache;
+what cannot be installed or fails is named and left out.
 
 Packing: fill, share of tokens dropped, pieces a document and the busiest of 8 processes over the mean, by attention's
 cost, at rows of 1,024 and 2,048 tokens, for best fit, documents end to end, one document a row padded, TRL's packing
@@ -33,6 +34,8 @@ import numpy as np
 
 ROW_TOKENS, BATCH_ROWS, SEED = 1_024, 32, 7
 RESUMED_BATCH = 10_000
+TRAINED_TOKENS = 1_000_000
+"""Tokens a second of a training whose loader's share of a core is printed."""
 TORCH = "torch==2.13.0"
 PEERS = {
     "nanogpt": ("torch", (TORCH, "numpy")),
@@ -78,6 +81,8 @@ def open_headrace(packing: str) -> Open:
 
     class Opened:
         """What a token store is to a gatherer, without a manifest around it."""
+
+        remote = None
 
         def __init__(self, folder: Path) -> None:
             self.shards = (read_indexed(folder / "train-00000"),)
@@ -309,7 +314,8 @@ def compare(names: list[str], megatokens: int, cache: Path) -> None:
     rows = rows_of(folder)
     wanted = digest(row.tobytes() for row in rows)
     print(f"{rows.size / 1e6:.1f} M tokens, rows of {ROW_TOKENS}, batches of {BATCH_ROWS} rows")
-    print(f"{'':18s}{'M tokens/s':>12s}{'first ms':>10s}{'resumed ms':>12s}  one pass")
+    share = f"of {TRAINED_TOKENS / 1e6:.0f} M/s"
+    print(f"{'':18s}{'M tokens/s':>12s}{share:>12s}{'first ms':>10s}{'resumed ms':>12s}  one pass")
     for name in names:
         try:
             package, _ = PEERS.get(name, ("", ()))
@@ -326,7 +332,8 @@ def compare(names: list[str], megatokens: int, cache: Path) -> None:
         found = json.loads(done.stdout.splitlines()[-1])
         resumed = "" if found["resumed_ms"] is None else f"{found['resumed_ms']:.1f}"
         complete = {"": "not comparable", wanted: "every row once"}.get(found["digest"], "OTHER ROWS")
-        print(f"{name:18s}{found['speed']:12.0f}{found['first_ms']:10.1f}{resumed:>12s}  {complete}")
+        share = f"{TRAINED_TOKENS / 1e6 / found['speed']:.2%}"
+        print(f"{name:18s}{found['speed']:12.0f}{share:>12s}{found['first_ms']:10.1f}{resumed:>12s}  {complete}")
 
 
 def main() -> None:
