@@ -17,6 +17,9 @@ from headrace.corpus.settings import Paths, Share
 
 Format = Literal["text", "jsonl", "parquet", "csv", "tsv", "html", "warc", "mediawiki", "mail", "mbox", "man"]
 
+NO_DELIMITERS = "\"' \r\n\0"
+"""What begins or ends a field or a row in some other way."""
+
 SECRET = re.compile("secret|passw|token|credential|key", re.IGNORECASE)
 
 
@@ -56,6 +59,10 @@ class SourceConfig(Config):
     text: str = Field(default="text", min_length=1)
     """Field or column that holds the text, in JSON lines, Parquet, CSV and TSV."""
 
+    delimiter: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """One character that separates the fields of CSV and TSV, such as ";" or "\\t"; by default a comma in CSV and a tab
+    in TSV."""
+
     markup: Literal["html", "none"] = "none"
     """"html": that field holds an HTML page, of which the main text is taken."""
 
@@ -69,6 +76,16 @@ class SourceConfig(Config):
     """Presets and rules for this source, in place of the corpus-wide ones."""
 
     _presets_exist = field_validator("curate")(_check_presets)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) != 1 or value in NO_DELIMITERS or not value.isascii()):
+            raise ValueError(
+                f"got {value!r}, wanted one ASCII character that is no quote, space or line end, such as ';', '|' or "
+                'a tab (in YAML: "\\t")'
+            )
+        return value
 
     @field_validator("document_start")
     @classmethod

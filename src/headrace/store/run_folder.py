@@ -99,8 +99,16 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Makes this process the only one that runs here. Raises BusyError if another does."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Makes this process the only one that runs here.
+
+        Raises BusyError if another does, InputError if there can be no folder of that path.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # nothing can be made in /proc, however far up one begins
+            raise InputError(
+                f"{self.path}: this folder cannot be made ({error.strerror}). Name a folder on a disk with `--runs`."
+            ) from error
         with hold(self.path / ".lock", what=f"run {self.path.name}", wait_seconds=0):
             yield
 
