@@ -1,13 +1,14 @@
 """What a user writes under `corpus`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from headrace.config import Config
 from headrace.corpus.decontaminate.config import DecontaminateConfig
 from headrace.corpus.deduplicate.config import DeduplicateSteps, ExactConfig
+from headrace.corpus.language_codes import IDENTIFIED, TWO_LETTERS, hint
 from headrace.corpus.mix.config import MixConfig
 from headrace.corpus.presets import PRESET_CUTS, PRESETS, Cut, Rule
 from headrace.corpus.quality.config import QualityConfig
@@ -36,7 +37,31 @@ def _check_presets(curation: Curation | None) -> Curation | None:
             raise ValueError(
                 f'no preset is called "{entry}"; there are {", ".join(PRESETS)}, or write {{rule: "num_words >= 20"}}'
             )
+    _check_reasons(curation or ())
     return curation
+
+
+def _languages_of(rule: Rule) -> tuple[str, ...]:
+    return rule.languages + rule.except_languages
+
+
+def _check_reasons(curation: Curation) -> None:
+    """Raises ValueError if a preset is named twice, or a document could go by two rules for reasons of one name."""
+    seen: list[Rule] = []
+    for number, entry in enumerate(curation):
+        if isinstance(entry, str):
+            if entry in curation[:number]:
+                raise ValueError(f"the preset {entry} is named twice; leave one of them out")
+            continue
+        if (
+            other := next((rule for rule in seen if rule.reason == entry.reason and rule.overlaps(entry)), None)
+        ) is None:
+            seen.append(entry)
+            continue
+        raise ValueError(
+            f'two rules are called "{entry.reason}" ({other.rule}; {entry.rule}), so nobody could tell for which of them '
+            "a document went; give each a `name` of its own, or `languages` that differ"
+        )
 
 
 class SourceConfig(Config):
@@ -76,6 +101,13 @@ class SourceConfig(Config):
     """Presets and rules for this source, in place of the corpus-wide ones."""
 
     _presets_exist = field_validator("curate")(_check_presets)
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and len(value) == 2 and value not in TWO_LETTERS:
+            raise ValueError(f"got {value!r}, wanted an ISO 639 code, such as en or zh{hint(value)}")
+        return value
 
     @field_validator("delimiter")
     @classmethod
@@ -175,6 +207,22 @@ class CorpusConfig(Config):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"every source needs its own name; used more than once: {', '.join(twice)}")
         return sources
+
+    @model_validator(mode="after")
+    def _rules_name_languages_that_occur(self) -> Self:
+        given = {source.language for source in self.sources if source.language is not None}
+        places = [
+            ("curate", self.curate),
+            *((f"source {source.name}: curate", source.curate) for source in self.sources),
+        ]
+        for place, curation in places:
+            named = (code for rule in curation or () if isinstance(rule, Rule) for code in _languages_of(rule))
+            if unknown := next((code for code in named if code not in IDENTIFIED | given), None):
+                raise ValueError(
+                    f'{place}: a rule is for the language "{unknown}", which no document can have: it is no code that '
+                    f"identification gives, and no source has `language: {unknown}`{hint(unknown)}"
+                )
+        return self
 
     def rules_for(self, source: SourceConfig) -> tuple[Rule, ...]:
         """The rules that a source's documents must pass, presets written out, in order."""

@@ -73,9 +73,7 @@ def _read_blocks(source: SourceConfig, part: Part, blocks: Iterator[bytes]) -> I
             records = read_json_lines(lines, text_field=source.text, within=_frame_range(part))
         case "csv" | "tsv":
             delimiter = delimiter_of(source, format_)
-            records = read_rows(
-                blocks, start, head=part.head, delimiter=delimiter, text_column=source.text, file=file
-            )
+            records = read_rows(blocks, start, head=part.head, delimiter=delimiter, text_column=source.text, file=file)
         case "text":
             return read_plain_text(blocks, start, document_start=source.document_start)
         case "warc":
