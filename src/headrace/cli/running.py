@@ -33,12 +33,11 @@ def parse_size(text: str) -> int:
         size_bytes = int(float(match[1]) * SIZE_UNITS[match[2].upper()]) if match else 0
     except (ValueError, OverflowError):
         size_bytes = 0
-    if size_bytes < SMALLEST_MEMORY:
-        raise typer.BadParameter(f'"{text}" is no size of at least 100 MB; write it like 8GB or 500MB.')
+    if size_bytes <= 0:
+        raise typer.BadParameter(f'"{text}" is no size; write it like 8GB or 500MB.')
     return size_bytes
 
 
-SMALLEST_MEMORY = 100_000_000
 SHOWN_REASONS = 3
 
 

@@ -59,8 +59,8 @@ def _check_reasons(curation: Curation) -> None:
             seen.append(entry)
             continue
         raise ValueError(
-            f'two rules are called "{entry.reason}" ({other.rule}; {entry.rule}), so nobody could tell for which of them '
-            "a document went; give each a `name` of its own, or `languages` that differ"
+            f'two rules are called "{entry.reason}" ({other.rule}; {entry.rule}), so nobody could tell for which of '
+            "them a document went; give each a `name` of its own, or `languages` that differ"
         )
 
 

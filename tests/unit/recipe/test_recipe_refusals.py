@@ -55,7 +55,7 @@ def corpus(**settings: Any) -> dict[str, Any]:
     [
         (
             corpus(curate=[{"rule": "num_words > 1", "name": "x"}, {"rule": "num_lines > 1", "name": "x"}]),
-            r'corpus\.curate: two rules are called "x" \(num_words > 1; num_lines > 1\), so nobody could tell .* of its own',
+            r'corpus\.curate: two rules are called "x" \(num_words > 1; num_lines > 1\), so .* of its own',
         ),
         (corpus(curate=[{"rule": "num_words > 1"}] * 2), r'two rules are called "num_words > 1"'),
         (corpus(curate=["gopher", "c4", "gopher"]), r"corpus\.curate: the preset gopher is named twice; leave one"),

@@ -142,7 +142,7 @@ def test_text_without_composing_characters_is_composed_already(text: str) -> Non
 def test_the_codes_that_recipes_are_checked_by_are_those_of_the_model() -> None:
     model, codes = load_language_model()
 
-    assert IDENTIFIED == {*(codes[answer] for answer in model.answer.tolist()), "und"}
+    assert {*(codes[answer] for answer in model.answer.tolist()), "und"} == IDENTIFIED
     assert {code for code in IDENTIFIED if len(code) == 2} <= TWO_LETTERS
     assert TWO_LETTERS & {*MEANT} == {"nb", "kr"}  # which exist, but no document is identified as Kanuri
     assert set(MEANT.values()) <= IDENTIFIED
