@@ -56,8 +56,8 @@ def test_a_memory_limit_that_no_process_can_keep_to_is_refused(headrace: Headrac
 
     assert outcome.code == 2
     assert outcome.stderr == (
-        "error: memory limit: got 299,000,000 bytes, and one process that curates text takes 300 to 700 MB. Give it 300MB or "
-        "more, or leave the limit out.\n"
+        "error: memory limit: got 299,000,000 bytes, and one process that curates text takes 300 to 700 MB. Give it "
+        "300MB or more, or leave the limit out.\n"
     )
     assert not Path("runs").exists()
 
