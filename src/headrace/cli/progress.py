@@ -147,6 +147,10 @@ def notice_line(record: Record) -> str:
                 f"the memory limit of {limit} is less than the {worker} that one process may take: one reads all text, "
                 "and may exceed the limit; deduplication keeps to it"
             )
+        case "empty_files":
+            files = "1 file holds" if record["number"] == 1 else f"{record['number']:,} files hold"
+            more = " ..." if record["number"] > len(record["first"]) else ""
+            return safe_text(f"source {record['source']}: {files} no record: {', '.join(record['first'])}{more}")
         case "worker_died":
             return safe_text(f"a worker died ({record['cause']}) at {record['unit']}; trying that again")
         case "inherited":
