@@ -19,9 +19,10 @@ from headrace.corpus.measure.config import MeasureSettings
 from headrace.corpus.quantity import quantities_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import EngineKind, Limits, Workers, open_engine
-from headrace.errors import CapacityError, RecipeError
+from headrace.errors import CapacityError, DamageError, RecipeError
 from headrace.pipeline import steps
 from headrace.pipeline.compared import check_compared
+from headrace.pipeline.quarantine import keep_quarantine
 from headrace.pipeline.result import Run
 from headrace.pipeline.stored_tokens import StoredTokens, find_tokens
 from headrace.pipeline.threads import wait_asleep
@@ -143,10 +144,16 @@ class _Road:
 
     def go(self, raw: _RawText | None) -> None:
         """All steps, then the report."""
+        self._run.quarantine_path.unlink(missing_ok=True)
         if raw is None:
             self._learn(self._find_tokens())
         else:
-            curated = self._curate(raw)
+            try:
+                curated = self._curate(raw)
+            except DamageError as error:
+                if self._before is None:
+                    self._run.write(self._record)
+                raise keep_quarantine(self._run, error) from error
             if self._recipe.tokens or self._recipe.train:
                 self._learn(self._encode(curated))
         self._record = self._record.model_copy(update={"finished": True})

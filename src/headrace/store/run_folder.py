@@ -4,6 +4,7 @@
 <runs>/<name>/trace.jsonl    spans and events of all sessions
 <runs>/<name>/tensorboard/   curves
 <runs>/<name>/report.html    the page to look at
+<runs>/<name>/quarantine.parquet  the damaged records, only of a run that stopped because they were too many
 <runs>/<name>/model          a link to the folder of the last trained model
 <runs>/store/                the artefacts of all runs
 """
@@ -68,6 +69,11 @@ class RunFolder:
     @property
     def tensorboard_path(self) -> Path:
         return self.path / "tensorboard"
+
+    @property
+    def quarantine_path(self) -> Path:
+        """Damaged records of a run that stopped because they were too many; missing for any other."""
+        return self.path / "quarantine.parquet"
 
     def read(self) -> RunRecord:
         """The record. Raises InputError, with the names there are, if this is no run, StoreError if it is damaged."""

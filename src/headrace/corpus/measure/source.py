@@ -26,7 +26,7 @@ from headrace.corpus.read.json_objects import read_sample
 from headrace.corpus.read.streams import has_zstd_checksum
 from headrace.corpus.tables import open_writer, read_table
 from headrace.corpus.workers import Workers
-from headrace.errors import InputError
+from headrace.errors import DamageError
 from headrace.store import Workspace
 from headrace.trace import event, progress
 
@@ -49,7 +49,7 @@ def measure_source(
     quality: folder of the learned models, where the settings ask for their scores.
     later: kernels that the run will use after this, to be compiled meanwhile by another process.
     alongside: what to derive of the documents in the same go, and where the step that wants it keeps its units.
-    Raises InputError if a file is damaged as a whole, or more than the settings' `quarantine_limit` of the records are.
+    Raises InputError if a file is damaged as a whole, DamageError if more records are than `quarantine_limit` allows.
     """
     source, limit, alongside = settings.source, settings.quarantine_limit, alongside or {}
     kernels = FirstUse(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
@@ -65,7 +65,8 @@ def measure_source(
     damaged = sum((Counter(count.damaged) for count in counts), Counter[str]())
     num_documents = sum(count.num_documents for count in counts)
     if damaged.total() > limit * (damaged.total() + num_documents):
-        raise InputError(_too_much_damage(source, damaged, num_documents, limit=limit, folders=folders))
+        message = _too_much_damage(source, damaged, num_documents, limit=limit, folders=folders)
+        raise DamageError(message, [folder / "quarantine.parquet" for folder in folders])
     empty = _empty_files(counts, tasks)
     if empty:
         event("empty_files", source=source.name, number=len(empty), first=empty[:SHOWN_FILES])

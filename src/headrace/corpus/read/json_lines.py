@@ -151,8 +151,8 @@ def _metadata(fields: dict[str, Any], text_field: str) -> bytes:
 
 
 def _with_exact_numbers(data: bytes) -> Any:
-    """The value of a sound line, with whole numbers that 64 bits cannot hold as strings."""
-    return json.loads(data, parse_int=_whole_number, parse_constant=lambda _: None)
+    """The value of a line, with whole numbers that 64 bits cannot hold as strings. Raises ValueError if it has none."""
+    return json.loads(data.decode(), parse_int=_whole_number, parse_constant=lambda _: None)
 
 
 def _whole_number(digits: str) -> int | str:

@@ -71,6 +71,7 @@ def documents_of(batch: Batch) -> list[RawDocument]:
 
 @given(st.lists(lines(), max_size=6), st.booleans(), st.integers(0, 400))
 @example([b'{"text":"x","n":18446744073709551616}', b'{"text":" x","n":{"m":-9223372036854775809},"x":NaN}'], True, 0)
+@example([b'{"text":"x"}', b'\xef\xbb\xbf{"text":"x"}', b"\xff\xfe{\x00}\x00"], True, 0)
 @example([b'{"text":"one","text":"two"}', b'{"a":1,"a":2,"text":"x"}'], True, 0)
 @example([rb'{"t\u0065xt":"hidden","text":"x"}', b'{"text":"x","n":-0}', b'{"text":"x","n":01}'], True, 3)
 @example([b'{"text":"\xed\xa0\x80"}', rb'{"text":"\ud83d\ude00 \u00e9"}', rb'{"text":"\ude00"}'], False, 9)
