@@ -69,6 +69,9 @@ def run(
         int | None,
         typer.Option(parser=parse_size, metavar="SIZE", help="Memory that curation may take, such as 8GB."),
     ] = None,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Read raw files again even where size and time say nothing changed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and no progress.")] = False,
 ) -> None:
     """Carry out a recipe, or what is left of it: finished steps are found, a killed run continues."""
@@ -86,6 +89,7 @@ def run(
                 engine=engine.value,
                 ray_address=ray_address,
                 memory_limit_bytes=memory_limit,
+                reread=reread,
                 listeners=(listener,),
             )
             finished = run_recipe(loaded, options if workers is None else options.with_workers(workers))

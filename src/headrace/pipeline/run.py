@@ -71,6 +71,8 @@ class RunOptions:
     """Of the cluster; None starts one on this machine."""
     memory_limit_bytes: int | None = None
     """What curation may take, all its processes together; None: three quarters of the memory that is free."""
+    reread: bool = False
+    """Whether every raw file is read to see whether it has changed, and not only those with another size or time."""
     listeners: Sequence[Listener] = ()
     """Who is told of progress."""
 
@@ -145,6 +147,8 @@ class _Road:
     def go(self, raw: _RawText | None) -> None:
         """All steps, then the report."""
         self._run.quarantine_path.unlink(missing_ok=True)
+        if self._options.reread:
+            self._store.fingerprints_path.unlink(missing_ok=True)
         if raw is None:
             self._learn(self._find_tokens())
         else:

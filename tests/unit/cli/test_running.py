@@ -1,5 +1,6 @@
 """Options of `headrace run`: what they are taken for, and what is refused before any work."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,22 @@ def test_a_memory_limit_that_may_be_exceeded_is_said_once(headrace: Headrace, pr
 
     assert outcome.code == 0
     assert outcome.stderr.count("the memory limit of 400 MB is less than the 700 MB that one process may take") == 1
+
+
+def test_a_raw_file_changed_behind_its_time_is_noticed_where_all_are_read_again(
+    headrace: Headrace, finished: Path
+) -> None:
+    headrace("run", "small.yaml")
+    before, path = Path("runs/small/run.json").read_text(), Path("lines.jsonl")
+    status = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"number 3 of", b"NUMBER 3 of"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    assert headrace("run", "small.yaml").code == 0
+    assert Path("runs/small/run.json").read_text() == before
+    assert headrace("run", "small.yaml", "--reread").code == 0
+    assert Path("runs/small/run.json").read_text() != before
+    assert "NUMBER 3" in headrace("why", "runs/small", "lines.jsonl", "--json").stdout
 
 
 def test_ray_that_is_not_installed_is_refused_with_how_to_get_it(
