@@ -4,6 +4,7 @@
     ├── UserError (also ValueError)   the input or the request is wrong; exit code 2
     │   ├── RecipeError               a recipe that cannot be run as written
     │   ├── InputError                raw text that is missing, damaged or unusable
+    │   │   └── DamageError           more of it is damaged than the recipe allows
     │   └── CapacityError             this machine has too little memory or disk for the request
     └── RunError                      the request was sound and the run failed; exit code 1
         ├── StoreError                an artefact is missing or its bytes are not those that were published
@@ -14,6 +15,9 @@
 
 A message names the thing, what was given, what was wanted, and the remedy.
 """
+
+from collections.abc import Sequence
+from pathlib import Path
 
 
 class HeadraceError(Exception):
@@ -34,6 +38,15 @@ class RecipeError(UserError):
 
 class InputError(UserError):
     """Raw text that is missing, damaged, or leaves nothing to learn from."""
+
+
+class DamageError(InputError):
+    """More records of a source are damaged than the recipe allows."""
+
+    def __init__(self, message: str, quarantines: Sequence[Path]) -> None:
+        super().__init__(message)
+        self.quarantines = quarantines
+        """Tables of the damaged records, in input order."""
 
 
 class CapacityError(UserError):

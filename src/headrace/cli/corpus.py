@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headrace.cli.inspection import JsonOption, RunArgument
+from headrace.cli.arguments import JsonOption, RunArgument
 from headrace.cli.terminal_text import safe_text
 
 if TYPE_CHECKING:

@@ -1,34 +1,27 @@
-"""Commands that look at what is there: ls, show, why, trace, report, check, gc."""
+"""Commands that look at what is there: ls, show, trace, report, check, gc."""
 
-import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headrace.cli import explaining
+from headrace.cli.arguments import JsonOption, RunArgument, open_folder, print_json
 from headrace.cli.running import RunsOption
 from headrace.cli.terminal_text import safe_text
 from headrace.errors import InputError, StoreError
 
 if TYPE_CHECKING:
-    from headrace.corpus.why import Explanation
     from headrace.store import Artefact, RunFolder, Store
-
-FIRST_SCORES = ("similarity", "cluster_size")
-
-SHOWN_DOCUMENTS = 10
-
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands that look at what is there."""
     app.command("ls", epilog="Example: headrace ls --json")(list_all)
     app.command(epilog="Example: headrace show runs/quickstart")(show)
-    app.command(epilog="Example: headrace why runs/quickstart data/poems/tang.jsonl.zst:88335")(why)
+    app.command(epilog="Example: headrace why runs/quickstart data/poems/tang.jsonl.zst:88335")(explaining.why)
     app.command(epilog="Example: headrace trace runs/quickstart 100:3")(trace)
     app.command(epilog="Example: headrace report runs/quickstart")(report)
     app.command(epilog="Example: headrace check runs/quickstart")(check)
@@ -41,7 +34,7 @@ def list_all(runs: RunsOption = Path("runs"), as_json: JsonOption = False) -> No
 
     rows = [_describe_run(run) for run in list_runs(runs)]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     if not rows:
         typer.echo(f"no runs in {runs}. Start one: headrace run examples/quickstart.yaml")
@@ -62,51 +55,22 @@ def list_all(runs: RunsOption = Path("runs"), as_json: JsonOption = False) -> No
 
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show a run's steps: their artefacts, sizes and times."""
-    folder = _open(run)
+    folder = open_folder(run)
     record = folder.read()
     steps = [_describe_step(step.label, step.address, folder) for step in record.steps]
     if as_json:
-        _print_json({"name": record.name, "finished": record.finished, "steps": steps, "recipe": record.recipe})
+        print_json({"name": record.name, "finished": record.finished, "steps": steps, "recipe": record.recipe})
         return
     typer.echo(
         f"run {record.name}: {'finished' if record.finished else 'not finished; run its recipe again to continue'}\n"
     )
+    if folder.quarantine_path.exists():
+        typer.echo(f"It stopped at damaged records: see `headrace why {run} FILE`, and {folder.quarantine_path}\n")
     rows = [
         [s["step"], s["address"], s["state"], f"{s['files']}", f"{s['size_bytes'] / 1e6:,.1f}", f"{s['seconds']:,.1f}"]
         for s in steps
     ]
     _print_table(["step", "artefact", "state", "files", "MB", "seconds"], rows)
-
-
-def why(
-    run: RunArgument,
-    document: Annotated[
-        str, typer.Argument(help="An id (6 digits suffice), the id it has in the raw file, a raw file, or FILE:OFFSET.")
-    ],
-    as_json: JsonOption = False,
-) -> None:
-    """Say what became of a document, and why: every rule it failed, its scores, the twin it duplicates."""
-    from headrace.corpus.why import Explanation, explain
-
-    folder = _open(run)
-    curated, found = folder.artefact("curate"), list[Explanation]()
-    try:
-        found = explain(curated, document)
-    except InputError as unknown:
-        name = _name_of(document, Path(folder.read().recipe_folder))
-        with suppress(InputError):
-            found = explain(curated, name)
-        if not found:
-            raise unknown from None
-    if as_json:
-        _print_json([asdict(explanation) for explanation in found])
-        return
-    typer.echo("\n\n".join(_describe_document(explanation) for explanation in found[:SHOWN_DOCUMENTS]))
-    if len(found) > SHOWN_DOCUMENTS:
-        typer.echo(
-            f"\n{len(found):,} documents and damaged records in all, {sum(each.kept for each in found):,} kept; "
-            f"these are the first {SHOWN_DOCUMENTS}. Give an id or FILE:OFFSET for one, or --json for all."
-        )
 
 
 def trace(
@@ -121,9 +85,9 @@ def trace(
     step, _, row = sample.partition(":")
     if not step.isdecimal() or (row and not row.isdecimal()):
         raise InputError(f'"{sample}" is no sample: give STEP or STEP:ROW, for example 100 or 100:3.')
-    rows = trace_step(_open(run), int(step), place=int(row) if row else None, stage=stage)
+    rows = trace_step(open_folder(run), int(step), place=int(row) if row else None, stage=stage)
     if as_json:
-        _print_json([asdict(each) for each in rows])
+        print_json([asdict(each) for each in rows])
         return
     for each in rows:
         typer.echo(f"row {each.place}")
@@ -138,21 +102,21 @@ def report(run: RunArgument) -> None:
     """Build a run's report anew and print where it is."""
     from headrace.report.html import build_report
 
-    folder = _open(run)
+    folder = open_folder(run)
     folder.read()
     typer.echo(build_report(folder))
 
 
 def check(run: RunArgument, as_json: JsonOption = False) -> None:
     """Read every byte of a run's artefacts and compare it with its checksum. Exit code 1 if any differs."""
-    folder = _open(run)
+    folder = open_folder(run)
     problems = {}
     for step in folder.read().steps:
         artefact = folder.store.find(step.address)
         problems[step.address] = artefact.problems() if artefact else [f"{step.address}: the artefact is missing."]
     found = [problem for listed in problems.values() for problem in listed]
     if as_json:
-        _print_json({"ok": not found, "artefacts": problems})
+        print_json({"ok": not found, "artefacts": problems})
         raise typer.Exit(1 if found else 0)
     if found:
         listed = "\n".join(f"  {problem}" for problem in found)
@@ -187,7 +151,7 @@ def gc(
             paths += [found.path for found in store.artefacts() if found.path not in paths and found.problems()]
         removed = _remove(store, paths, dry_run=dry_run)
     if as_json:
-        _print_json({"dry_run": dry_run, "removed": removed})
+        print_json({"dry_run": dry_run, "removed": removed})
         return
     for entry in removed:
         typer.echo(f"{'would remove' if dry_run else 'removed'} {entry['path']} ({entry['size_bytes'] / 1e6:,.1f} MB)")
@@ -202,22 +166,6 @@ def _remove(store: "Store", paths: list[Path], *, dry_run: bool) -> list[dict[st
         if dry_run or store.remove(path):
             removed.append({"path": str(path), "size_bytes": size_bytes})
     return removed
-
-
-def _name_of(document: str, recipe_folder: Path) -> str:
-    """What the ledger calls a raw file that is given by a path from here; anything else as it is."""
-    path, colon, offset = document.rpartition(":")
-    if not (colon and offset.isdecimal()):
-        path, colon, offset = document, "", ""
-    if not Path(path).is_file():
-        return document
-    return Path(os.path.relpath(path, recipe_folder)).as_posix() + colon + offset
-
-
-def _open(run: Path) -> "RunFolder":
-    from headrace.store import RunFolder
-
-    return RunFolder(run)
 
 
 def _describe_run(run: "RunFolder") -> dict[str, Any]:
@@ -261,41 +209,6 @@ def _describe_step(label: str, address: str, folder: "RunFolder") -> dict[str, A
     }
 
 
-def _describe_document(found: "Explanation") -> str:
-    file = safe_text(found.file).replace("\n", "\N{SYMBOL FOR NEWLINE}")
-    lines = [
-        f"{found.id or 'damaged record'}  {_fate(found)}",
-        f"  source    {found.source}",
-        f"  lies in   {file}, {found.size_bytes:,} bytes from byte {found.offset:,}",
-    ]
-    if found.duplicate_of:
-        lines.append(f"  twin      {found.duplicate_of}, which was kept")
-    for reason in found.reasons:
-        values = ", ".join(f"{name} = {_number(value)}" for name, value in reason.scores.items())
-        lines.append(f"  reason    {reason.name}" + (f": wants {reason.rule}; {values}" if reason.rule else ""))
-    scores = _telling(found.scores)
-    width = max(map(len, scores), default=0)
-    lines += [f"  scores    {name:<{width}} {_number(value)}" for name, value in scores.items()]
-    lines.append("  text      " + safe_text(found.excerpt).replace("\n", "\n            "))
-    return "\n".join(lines)
-
-
-def _fate(found: "Explanation") -> str:
-    if not found.kept:
-        return "dropped"
-    return f"kept, in {found.split}" if found.scores.get("copies") != 0 else "kept, but left out by the mixture"
-
-
-def _telling(scores: dict[str, Any]) -> dict[str, Any]:
-    """The scores, those that say what the document is like first, without kinds of personal data that it lacks."""
-    first = {name: scores[name] for name in FIRST_SCORES if name in scores}
-    return first | {name: value for name, value in scores.items() if value or not name.startswith("redacted_")}
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _count(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
@@ -313,9 +226,3 @@ def _print_table(titles: list[str], rows: list[list[str]]) -> None:
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         typer.echo("  ".join(cells).rstrip())
-
-
-def _print_json(value: Any) -> None:
-    import orjson
-
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))

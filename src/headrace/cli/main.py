@@ -13,7 +13,15 @@ from headrace.cli import corpus, inspection, recipes, running, talking
 from headrace.errors import HeadraceError
 from headrace.version import VERSION
 
-PATH_ERRORS = (errno.EACCES, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM, errno.EROFS)
+PATH_ERRORS = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Importing makes hundreds of thousands of objects that all stay; Python would look through them for 0.3 s."""
 

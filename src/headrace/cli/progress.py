@@ -141,6 +141,16 @@ def notice_line(record: Record) -> str:
     match record["name"]:
         case "compiling":
             return f"compiling kernels for {record['kernels']}, once per installation ..."
+        case "short_of_memory":
+            limit, worker = (f"{record[name] / 1e6:,.0f} MB" for name in ("limit_bytes", "worker_bytes"))
+            return (
+                f"the memory limit of {limit} is less than the {worker} that one process may take: one reads all text, "
+                "and may exceed the limit; deduplication keeps to it"
+            )
+        case "empty_files":
+            files = "1 file holds" if record["number"] == 1 else f"{record['number']:,} files hold"
+            more = " ..." if record["number"] > len(record["first"]) else ""
+            return safe_text(f"source {record['source']}: {files} no record: {', '.join(record['first'])}{more}")
         case "worker_died":
             return safe_text(f"a worker died ({record['cause']}) at {record['unit']}; trying that again")
         case "inherited":

@@ -33,12 +33,11 @@ def parse_size(text: str) -> int:
         size_bytes = int(float(match[1]) * SIZE_UNITS[match[2].upper()]) if match else 0
     except (ValueError, OverflowError):
         size_bytes = 0
-    if size_bytes < SMALLEST_MEMORY:
-        raise typer.BadParameter(f'"{text}" is no size of at least 100 MB; write it like 8GB or 500MB.')
+    if size_bytes <= 0:
+        raise typer.BadParameter(f'"{text}" is no size; write it like 8GB or 500MB.')
     return size_bytes
 
 
-SMALLEST_MEMORY = 100_000_000
 SHOWN_REASONS = 3
 
 
@@ -70,6 +69,9 @@ def run(
         int | None,
         typer.Option(parser=parse_size, metavar="SIZE", help="Memory that curation may take, such as 8GB."),
     ] = None,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Read raw files again even where size and time say nothing changed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and no progress.")] = False,
 ) -> None:
     """Carry out a recipe, or what is left of it: finished steps are found, a killed run continues."""
@@ -87,6 +89,7 @@ def run(
                 engine=engine.value,
                 ray_address=ray_address,
                 memory_limit_bytes=memory_limit,
+                reread=reread,
                 listeners=(listener,),
             )
             finished = run_recipe(loaded, options if workers is None else options.with_workers(workers))

@@ -25,6 +25,8 @@ from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
 from numba.core.typed_passes import NativeLowering
 
+from headrace.corpus.compile_notice import tell
+
 Options = Mapping[str, bool]
 
 
@@ -140,8 +142,12 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)
+        found = None
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+            found = self._load_overload(sig, target_context)
+        if found is None:
+            tell(self._py_func.__module__.rpartition(".")[2].replace("_", " "))
+        return found
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """What a user writes under `corpus`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from headrace.config import Config
 from headrace.corpus.decontaminate.config import DecontaminateConfig
 from headrace.corpus.deduplicate.config import DeduplicateSteps, ExactConfig
+from headrace.corpus.language_codes import IDENTIFIED, TWO_LETTERS, hint
 from headrace.corpus.mix.config import MixConfig
 from headrace.corpus.presets import PRESET_CUTS, PRESETS, Cut, Rule
 from headrace.corpus.quality.config import QualityConfig
@@ -16,6 +17,9 @@ from headrace.corpus.rewrite.config import AugmentConfig, RewriteConfig
 from headrace.corpus.settings import Paths, Share
 
 Format = Literal["text", "jsonl", "parquet", "csv", "tsv", "html", "warc", "mediawiki", "mail", "mbox", "man"]
+
+NO_DELIMITERS = "\"' \r\n\0"
+"""What begins or ends a field or a row in some other way."""
 
 SECRET = re.compile("secret|passw|token|credential|key", re.IGNORECASE)
 
@@ -33,7 +37,31 @@ def _check_presets(curation: Curation | None) -> Curation | None:
             raise ValueError(
                 f'no preset is called "{entry}"; there are {", ".join(PRESETS)}, or write {{rule: "num_words >= 20"}}'
             )
+    _check_reasons(curation or ())
     return curation
+
+
+def _languages_of(rule: Rule) -> tuple[str, ...]:
+    return rule.languages + rule.except_languages
+
+
+def _check_reasons(curation: Curation) -> None:
+    """Raises ValueError if a preset is named twice, or a document could go by two rules for reasons of one name."""
+    seen: list[Rule] = []
+    for number, entry in enumerate(curation):
+        if isinstance(entry, str):
+            if entry in curation[:number]:
+                raise ValueError(f"the preset {entry} is named twice; leave one of them out")
+            continue
+        if (
+            other := next((rule for rule in seen if rule.reason == entry.reason and rule.overlaps(entry)), None)
+        ) is None:
+            seen.append(entry)
+            continue
+        raise ValueError(
+            f'two rules are called "{entry.reason}" ({other.rule}; {entry.rule}), so nobody could tell for which of '
+            "them a document went; give each a `name` of its own, or `languages` that differ"
+        )
 
 
 class SourceConfig(Config):
@@ -56,6 +84,10 @@ class SourceConfig(Config):
     text: str = Field(default="text", min_length=1)
     """Field or column that holds the text, in JSON lines, Parquet, CSV and TSV."""
 
+    delimiter: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """One character that separates the fields of CSV and TSV, such as ";" or "\\t"; by default a comma in CSV and a tab
+    in TSV."""
+
     markup: Literal["html", "none"] = "none"
     """"html": that field holds an HTML page, of which the main text is taken."""
 
@@ -69,6 +101,23 @@ class SourceConfig(Config):
     """Presets and rules for this source, in place of the corpus-wide ones."""
 
     _presets_exist = field_validator("curate")(_check_presets)
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and len(value) == 2 and value not in TWO_LETTERS:
+            raise ValueError(f"got {value!r}, wanted an ISO 639 code, such as en or zh{hint(value)}")
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) != 1 or value in NO_DELIMITERS or not value.isascii()):
+            raise ValueError(
+                f"got {value!r}, wanted one ASCII character that is no quote, space or line end, such as ';', '|' or "
+                'a tab (in YAML: "\\t")'
+            )
+        return value
 
     @field_validator("document_start")
     @classmethod
@@ -158,6 +207,22 @@ class CorpusConfig(Config):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"every source needs its own name; used more than once: {', '.join(twice)}")
         return sources
+
+    @model_validator(mode="after")
+    def _rules_name_languages_that_occur(self) -> Self:
+        given = {source.language for source in self.sources if source.language is not None}
+        places = [
+            ("curate", self.curate),
+            *((f"source {source.name}: curate", source.curate) for source in self.sources),
+        ]
+        for place, curation in places:
+            named = (code for rule in curation or () if isinstance(rule, Rule) for code in _languages_of(rule))
+            if unknown := next((code for code in named if code not in IDENTIFIED | given), None):
+                raise ValueError(
+                    f'{place}: a rule is for the language "{unknown}", which no document can have: it is no code that '
+                    f"identification gives, and no source has `language: {unknown}`{hint(unknown)}"
+                )
+        return self
 
     def rules_for(self, source: SourceConfig) -> tuple[Rule, ...]:
         """The rules that a source's documents must pass, presets written out, in order."""

@@ -42,6 +42,7 @@ ARCHIVES = {".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".zip", ".7z", ".r
 
 WITH_FIELDS = ("jsonl", "parquet", "csv", "tsv")
 """Formats whose records have named fields, one of which is the text."""
+DELIMITED = ("csv", "tsv")
 MAILDIR = ("cur", "new", "tmp")
 
 
@@ -190,6 +191,11 @@ def _check(source: SourceConfig, file: RawFile) -> None:
     if source.document_start is not None and kind.format != "text":
         raise RecipeError(
             f"source {source.name}: document_start is for plain text, and {file.name} is read as {kind.format}."
+        )
+    if source.delimiter is not None and kind.format not in DELIMITED:
+        raise RecipeError(
+            f"source {source.name}: `delimiter` is for CSV and TSV, and {file.name} is read as {kind.format}. Leave it "
+            "out, or write `format: csv`."
         )
     for setting in {"text", "markup"} & source.model_fields_set:
         if kind.format not in WITH_FIELDS:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.corpus.compile_notice import told
 from headrace.corpus.kernel import cache_folder
 from headrace.corpus.workers.crew import Job
 from headrace.corpus.workers.limits import Limits
 from headrace.corpus.workers.processes import ProcessCrew
-from headrace.trace import event, span
+from headrace.trace import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,7 @@ def ensure_compiled(first: FirstUse, *, later: Sequence[FirstUse] = ()) -> None:
         return
     later = [each for each in later if each.mark and not each.mark.exists()] if _num_cores() > 1 else []
     names = ", ".join(each.name for each in (first, *later))
-    event("compiling", kernels=names)
-    with span("compile", kernels=names), _compiled_aside(later):
+    with told(names), span("compile", kernels=names), _compiled_aside(later):
         first.compile()
 
 

@@ -56,6 +56,12 @@ class Rule(Config):
     def applies_to(self, language: str) -> bool:
         return language in self.languages if self.languages else language not in self.except_languages
 
+    def overlaps(self, other: "Rule") -> bool:
+        """Whether both apply to documents of some language."""
+        if self.languages:
+            return any(map(other.applies_to, self.languages))
+        return not other.languages or any(map(self.applies_to, other.languages))
+
 
 def _rule(name: str, rule: str, *languages: str) -> Rule:
     return Rule(name=name, rule=rule, languages=languages)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,12 +14,17 @@ from headrace.corpus.decide.examples import EXCERPT_CHARACTERS, failed_rules, te
 from headrace.corpus.decide.rules import columns_of
 from headrace.corpus.presets import Rule
 from headrace.corpus.reasons import MEANINGS
+from headrace.corpus.removed import Removed, find_removed
+from headrace.corpus.tables import read_texts
 from headrace.errors import InputError
 from headrace.store import Artefact
+from headrace.store.artefact import MANIFEST
 
 MIN_PREFIX = 6
-COPY_NUMBER = re.compile(r"(?<=^[0-9a-f]{32})~\d+$")
-"""At the end of the id of an altered copy."""
+ALTERED = re.compile(rf"([0-9a-f]{{{MIN_PREFIX},32}})~(\d+)")
+"""The id of an altered copy: that of its document, and its number."""
+EARLIER = "earlier "
+"""What inputs of a curated corpus are called that are those of earlier runs."""
 SHOWN_SCORES = (
     "language",
     "language_score",
@@ -46,6 +52,25 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """The document that stays in the place of another."""
+
+    id: str
+    run: str
+    """The earlier run that kept it; "" for this one."""
+    file: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A copy of a document that was written with changes."""
+
+    id: str
+    method: str
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Everything known about one document, or one damaged record (its id is "")."""
 
@@ -60,19 +85,27 @@ class Explanation:
     duplicate_of: str
     scores: dict[str, Any]
     excerpt: str
+    twin: Twin | None = None
+    """Where the document lies that `duplicate_of` names; looked up by `with_details`."""
+    altered: Altered | None = None
+    """The copy that was asked for; then the excerpt is of its text."""
+    removed: tuple[Removed, ...] = ()
+    """What was cut; looked up by `with_details`."""
 
 
 def explain(curated: Artefact, document: str) -> list[Explanation]:
     """What happened to a document, in input order if several are meant.
 
     document: an id, the beginning of one (6 or more digits), the id that its record has in the raw input, a raw file's
-    name, or `file:offset`. The id of an altered copy stands for the document that it is a copy of.
+    name, or `file:offset`. The id of an altered copy (ending in `~` and a number) gives its document
+    and says how it was altered.
     Raises InputError if there is no such document, or the beginning fits more than one id.
     """
-    document = COPY_NUMBER.sub("", document)
     if not document:
         raise InputError("give an id, a file, or FILE:OFFSET; got nothing.")
     ledger = pl.scan_parquet(curated.files("ledger-*.parquet"))
+    if (copy := ALTERED.fullmatch(document)) and not ledger.filter(pl.col("raw_id") == document).collect().height:
+        return [_as_altered(found, int(copy[2]), curated) for found in explain(curated, copy[1])]
     if re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},32}}", document):
         rows = ledger.filter(pl.col("id").str.starts_with(document) | (pl.col("raw_id") == document)).collect()
         _check_unique(document, rows.filter(pl.col("raw_id") != document)["id"].to_list())
@@ -80,8 +113,8 @@ def explain(curated: Artefact, document: str) -> list[Explanation]:
             return _explain_rows(curated, rows.to_dicts())
     place = _place(document) | (pl.col("raw_id") == document)
     rows = ledger.filter(place).collect()
-    records = pl.scan_parquet(curated.files("quarantine.parquet")).filter(_place(document)).collect()
-    found = [*_explain_rows(curated, rows.to_dicts()), *map(_explain_record, records.to_dicts())]
+    (quarantine,) = curated.files("quarantine.parquet")
+    found = [*_explain_rows(curated, rows.to_dicts()), *explain_damaged(quarantine, document)]
     if not found:
         raise InputError(
             f'no document or damaged record is called "{document}". Give an id or its first {MIN_PREFIX} or more '
@@ -89,6 +122,61 @@ def explain(curated: Artefact, document: str) -> list[Explanation]:
             "file:offset."
         )
     return sorted(found, key=lambda explanation: (explanation.file, explanation.offset))
+
+
+def explain_damaged(quarantine: Path, place: str) -> list[Explanation]:
+    """The damaged records of a table that lie in a file, or at `file:offset`; in input order."""
+    records = pl.scan_parquet(quarantine).filter(_place(place)).collect()
+    return [_explain_record(record) for record in records.sort("file", "offset", maintain_order=True).to_dicts()]
+
+
+def with_details(curated: Artefact, found: Explanation) -> Explanation:
+    """The same with what takes a look at other documents: where the twin lies, and what was cut out of the text."""
+    twin = _find_twin(curated, found.duplicate_of) if found.duplicate_of else None
+    removed: tuple[Removed, ...] = ()
+    if found.kept and found.scores.get("removed_bytes") and found.altered is None:
+        text = _text_of(curated, found)
+        is_contaminated = bool(found.scores.get("num_contaminated"))
+        removed = tuple(
+            find_removed(curated, document=found.id, source=found.source, text=text, is_contaminated=is_contaminated)
+        )
+    return replace(found, twin=twin, removed=removed)
+
+
+def _find_twin(curated: Artefact, document: str) -> Twin | None:
+    """Where a document that stays lies: in this run, or in one of those that it was compared with."""
+    earlier = {name: path for name, path in curated.manifest.inputs.items() if name.startswith(EARLIER)}
+    for name, address in {"": curated.address, **earlier}.items():
+        ledger = Artefact(curated.path.parent / address)
+        if not (ledger.path / MANIFEST).exists():  # `headrace gc` may have removed an earlier run
+            continue
+        rows = pl.scan_parquet(ledger.files("ledger-*.parquet")).filter(pl.col("id") == document)
+        for file, offset in rows.select("file", "offset").collect().rows():
+            return Twin(document, name.removeprefix(EARLIER), file, offset)
+    return None
+
+
+def _text_of(curated: Artefact, found: Explanation) -> str:
+    """The document's text as it was measured."""
+    source = orjson.loads((curated.path / "sources.json").read_bytes())[found.source]
+    measured = Artefact(curated.path.parent / source["measured"])
+    for path in measured.files("documents-*.parquet"):
+        if text := read_texts(path, {found.id}).get(found.id):
+            return text
+    raise InputError(f"document {found.id}: its measured text is no longer there. Run the recipe again.")
+
+
+def _as_altered(found: Explanation, number: int, curated: Artefact) -> Explanation:
+    """What is known of a document as what is known of one of its altered copies. Raises InputError if there is none."""
+    document = f"{found.id}~{number}"
+    rows = pl.scan_parquet(curated.files("train-*.parquet")).filter(pl.col("id") == document)
+    for text, metadata in rows.select("text", "metadata").collect().rows():
+        altered = Altered(document, orjson.loads(metadata)["augmented"]["method"])
+        return replace(found, altered=altered, excerpt=text[:EXCERPT_CHARACTERS])
+    raise InputError(
+        f"document {found.id} has no altered copy {number}. A copy that came out unchanged, or like an earlier one, is "
+        "left out; ask for the document itself by its id without `~`."
+    )
 
 
 def _check_unique(prefix: str, ids: Sequence[str]) -> None:

@@ -19,9 +19,10 @@ from headrace.corpus.measure.config import MeasureSettings
 from headrace.corpus.quantity import quantities_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import EngineKind, Limits, Workers, open_engine
-from headrace.errors import RecipeError
+from headrace.errors import CapacityError, DamageError, RecipeError
 from headrace.pipeline import steps
 from headrace.pipeline.compared import check_compared
+from headrace.pipeline.quarantine import keep_quarantine
 from headrace.pipeline.result import Run
 from headrace.pipeline.stored_tokens import StoredTokens, find_tokens
 from headrace.pipeline.threads import wait_asleep
@@ -46,6 +47,9 @@ LIBRARIES = (
 )
 FREE_SHARE = 0.75  # of the free memory, for curation that was given no limit
 WORKER_BYTES = 700_000_000  # what one was seen to take; a smaller limit on memory means fewer of them
+LEAST_BYTES = 300_000_000
+"""Below this no run can stay. One process was seen to take 210 MB for 50 documents and 330 MB for units of 32 MB, pages
+that it shares with files not counted."""
 SMALL_INPUT_BYTES = 1 << 20  # starting worker processes takes longer than reading this much
 
 
@@ -67,6 +71,8 @@ class RunOptions:
     """Of the cluster; None starts one on this machine."""
     memory_limit_bytes: int | None = None
     """What curation may take, all its processes together; None: three quarters of the memory that is free."""
+    reread: bool = False
+    """Whether every raw file is read to see whether it has changed, and not only those with another size or time."""
     listeners: Sequence[Listener] = ()
     """Who is told of progress."""
 
@@ -80,6 +86,7 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
     Raises HeadraceError; everything finished until then is kept, and the same call continues from there.
     """
     wait_asleep()
+    _check_memory(options.memory_limit_bytes)
     run = RunFolder(options.runs / recipe.name)
     if recipe.train and importlib.util.find_spec("torch") is None:
         raise RecipeError("train: training needs torch, which is not installed. Run: pip install 'headrace[train]'.")
@@ -87,6 +94,16 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
     with run.held(), recording(run.trace_path, options.listeners), span("run"):
         _Road(recipe, options, run).go(raw)
     return Run(run)
+
+
+def _check_memory(limit_bytes: int | None) -> None:
+    """Raises CapacityError for a limit that nobody could keep to."""
+    if limit_bytes is not None and limit_bytes < LEAST_BYTES:
+        raise CapacityError(
+            f"memory limit: got {limit_bytes:,} bytes, and one process that curates text takes "
+            f"{LEAST_BYTES / 1e6:,.0f} to {WORKER_BYTES / 1e6:,.0f} MB. Give it {LEAST_BYTES / 1e6:,.0f}MB or more, or "
+            "leave the limit out."
+        )
 
 
 @dataclass(frozen=True)
@@ -129,10 +146,18 @@ class _Road:
 
     def go(self, raw: _RawText | None) -> None:
         """All steps, then the report."""
+        self._run.quarantine_path.unlink(missing_ok=True)
+        if self._options.reread:
+            self._store.fingerprints_path.unlink(missing_ok=True)
         if raw is None:
             self._learn(self._find_tokens())
         else:
-            curated = self._curate(raw)
+            try:
+                curated = self._curate(raw)
+            except DamageError as error:
+                if self._before is None:
+                    self._run.write(self._record)
+                raise keep_quarantine(self._run, error) from error
             if self._recipe.tokens or self._recipe.train:
                 self._learn(self._encode(curated))
         self._record = self._record.model_copy(update={"finished": True})
@@ -160,6 +185,8 @@ class _Road:
 
     def _open_workers(self, files: dict[str, list[RawFile]], memory_limit: int) -> Workers:
         options, limits = self._options, Limits(memory_bytes=memory_limit)
+        if memory_limit < WORKER_BYTES:
+            event("short_of_memory", limit_bytes=memory_limit, worker_bytes=WORKER_BYTES)
         if options.engine == "ray":
             return open_engine("ray", address=options.ray_address, limits=limits)
         total_bytes = sum(file.size_bytes for listed in files.values() for file in listed)

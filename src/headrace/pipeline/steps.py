@@ -85,7 +85,7 @@ def measure(
 
     What is cheap of what `corpus` needs derived of them is made in the same go, and found by `derive`.
     """
-    unread = unread_files(files, memory=store.root / ".fingerprints.json")
+    unread = unread_files(files, memory=store.fingerprints_path)
     check_corpus_disk(_sizes(unread), store.root)  # before hours are spent on reading them
     inputs = {"files": _fingerprint(files, store)} | ({"quality": quality.address} if quality else {})
     spec = StepSpec("measure", MEASURE_VERSION, settings, inputs)
@@ -214,7 +214,7 @@ def _sizes(files: Sequence[RawFile]) -> list[tuple[str, int]]:
 
 def _fingerprint(files: Sequence[RawFile], store: Store) -> str:
     """One digest for the names and bytes of all files of a source."""
-    digests = fingerprint_files(files, memory=store.root / ".fingerprints.json")
+    digests = fingerprint_files(files, memory=store.fingerprints_path)
     pairs = [[file.name, digest] for file, digest in zip(files, digests, strict=True)]
     return hashlib.sha256(orjson.dumps(pairs)).hexdigest()[:32]
 

@@ -221,6 +221,8 @@ def _remarks(material: Material, summary: Counts) -> list[Block]:
         remarks.append(
             Note(f"{plural(repeated, 'record')} {has} that an earlier record has too; each counts on its own.")
         )
+    if empty := sum(int(artefact.summary.get("empty_files", 0)) for artefact in material.artefacts):
+        remarks.append(Note(f"{plural(empty, 'raw file')} without any record in {'it' if empty == 1 else 'them'}."))
     if unprotected := sum(int(artefact.summary.get("files_without_checksum", 0)) for artefact in material.artefacts):
         text = f"{plural(unprotected, 'compressed file')} without a checksum: damage in them may go unnoticed."
         remarks.append(Note(text))

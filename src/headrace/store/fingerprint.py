@@ -2,7 +2,8 @@
 
 Digests are 128-bit xxHash3 (tens of GB/s; it finds accidents, it is no defence against a forger), and a file whose
 version (size and time of change; what an object store says) is as remembered is not read again: that is what lets a
-finished run over 500 GB answer at once.
+finished run over 500 GB answer at once. A file that was changed while both were kept (`touch -r`, a flipped bit) goes
+unnoticed: `headrace run --reread` forgets what is remembered.
 """
 
 import os

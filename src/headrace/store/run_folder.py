@@ -4,6 +4,7 @@
 <runs>/<name>/trace.jsonl    spans and events of all sessions
 <runs>/<name>/tensorboard/   curves
 <runs>/<name>/report.html    the page to look at
+<runs>/<name>/quarantine.parquet  the damaged records, only of a run that stopped because they were too many
 <runs>/<name>/model          a link to the folder of the last trained model
 <runs>/store/                the artefacts of all runs
 """
@@ -69,6 +70,11 @@ class RunFolder:
     def tensorboard_path(self) -> Path:
         return self.path / "tensorboard"
 
+    @property
+    def quarantine_path(self) -> Path:
+        """Damaged records of a run that stopped because they were too many; missing for any other."""
+        return self.path / "quarantine.parquet"
+
     def read(self) -> RunRecord:
         """The record. Raises InputError, with the names there are, if this is no run, StoreError if it is damaged."""
         try:
@@ -99,8 +105,16 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Makes this process the only one that runs here. Raises BusyError if another does."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Makes this process the only one that runs here.
+
+        Raises BusyError if another does, InputError if there can be no folder of that path.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # nothing can be made in /proc, however far up one begins
+            raise InputError(
+                f"{self.path}: this folder cannot be made ({error.strerror}). Name a folder on a disk with `--runs`."
+            ) from error
         with hold(self.path / ".lock", what=f"run {self.path.name}", wait_seconds=0):
             yield
 

@@ -150,6 +150,11 @@ class Store:
         """Where the build of an address looks for units that are finished."""
         return self.root / ".work" / address / "kept"
 
+    @property
+    def fingerprints_path(self) -> Path:
+        """Where digests of raw files are remembered by the files' versions; without it all are read again."""
+        return self.root / ".fingerprints.json"
+
     def lineage(self, address: str) -> Iterator[Artefact]:
         """The artefact and everything it was made from, nearest first, each once.
 

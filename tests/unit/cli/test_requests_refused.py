@@ -36,6 +36,10 @@ Headrace = Callable[..., Any]
         ("why runs/small no-such-document", 'no document or damaged record is called "no-such-document". Give an id'),
         ("why runs/small lines.jsonl:7", 'no document or damaged record is called "lines.jsonl:7"'),
         ("run small.yaml --runs small.yaml", "error: small.yaml/small: Not a directory. Give another place"),
+        (
+            "run small.yaml --runs /proc/no-process",
+            "error: /proc/no-process/small: this folder cannot be made (No such file or directory). Name a folder on",
+        ),
         ("run small.yaml --workers 0", "Invalid value for '--workers'"),
         ("shwo runs/small", "No such command 'shwo'"),
         ("show", "Missing argument 'RUN'"),
@@ -49,6 +53,15 @@ def test_the_message_names_the_thing_and_the_remedy(
     assert (outcome.code, outcome.stdout) == (2, "")
     assert message in " ".join(outcome.stderr.split())
     assert "Traceback" not in outcome.stderr
+
+
+def test_a_folder_of_runs_that_links_to_itself_is_refused(headrace: Headrace, project: Path) -> None:
+    Path("circle").symlink_to("circle")
+    outcome = headrace("run", "small.yaml", "--runs", "circle")
+
+    assert outcome.code == 2
+    assert outcome.stderr.startswith("error: circle")
+    assert "Give another place" in outcome.stderr
 
 
 def test_a_run_without_a_model_has_nothing_to_talk_with(headrace: Headrace, finished: Path) -> None:

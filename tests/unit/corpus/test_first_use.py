@@ -1,6 +1,8 @@
 """Kernels are compiled once, before many would do it, and by two processes where there are two cores."""
 
 import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -62,9 +64,6 @@ def test_a_helper_that_dies_leaves_its_kernels_to_those_who_want_them(
 
 def test_what_a_helper_compiles_is_what_is_used_later(tmp_path: Path) -> None:
     """In processes of their own: the helper keeps its kernels, and the caller finds them of the right types."""
-    import subprocess
-    import sys
-
     code = """
 import sys
 from pathlib import Path
@@ -83,14 +82,48 @@ ensure_compiled(FirstUse("none", int), later=later)
 band_keys(Texts.from_strings(["another text"]), MinHashConfig())
 print([each.name for each in later], sum(sign.stats.cache_hits.values()), sum(sign.stats.cache_misses.values()))
 """
-    environment = {
-        **os.environ,
-        "NUMBA_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
-    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert run_with_empty_cache(code, tmp_path) == "['minhash'] 1 0\n"
 
-    assert done.stdout == "['minhash'] 1 0\n"
+
+def run_with_empty_cache(code: str, folder: Path) -> str:
+    """What a program prints that finds no compiled kernels."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_kernels_that_workers_compile_are_told_of_once_while_they_do(tmp_path: Path) -> None:
+    code = """
+from headrace.corpus.decide.copy import cut_sample
+from headrace.corpus.workers import Workers
+from headrace.trace import recording
+
+heard = []
+with recording(None, [lambda record: heard.append(record)]), Workers(2) as workers:
+    for _ in range(2):
+        list(workers.map(cut_sample, [()]))
+print([(record["name"], record["kernels"]) for record in heard])
+"""
+    assert run_with_empty_cache(code, tmp_path) == "[('compiling', 'gaps'), ('compiling', 'cuts')]\n"
+
+
+def test_kernels_of_a_set_are_told_of_by_its_name_and_others_by_their_own(tmp_path: Path) -> None:
+    code = """
+import numpy as np
+from functools import partial
+from headrace.corpus.cuts import Cuts, remove
+from headrace.corpus.decide.copy import cut_sample
+from headrace.corpus.first_use import FirstUse, ensure_compiled
+from headrace.corpus.texts import Texts
+from headrace.trace import recording
+
+heard = []
+with recording(None, [lambda record: heard.append(record.get("kernels"))]):
+    remove(Texts.from_strings(["one"]), Cuts.none())
+    ensure_compiled(FirstUse("a set", partial(cut_sample, ())))
+print(heard)
+"""
+    assert run_with_empty_cache(code, tmp_path) == "['cuts', 'a set', 'a set']\n"  # the last is how long it took
 
 
 def test_no_kernels_of_their_own_without_a_step_that_has_some() -> None:

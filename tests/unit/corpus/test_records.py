@@ -12,6 +12,7 @@ import pytest
 from headrace.corpus.read.records import RECORD_LIMIT_BYTES
 from headrace.errors import InputError
 from headrace.store import Artefact
+from headrace.trace import Record, recording
 
 Measure = Callable[..., Artefact]
 Table = Callable[[Artefact, str], pl.DataFrame]
@@ -178,3 +179,41 @@ def test_a_parquet_file_without_the_text_column_names_those_it_has(measure: Meas
 
     with pytest.raises(InputError, match="no column `text`; it has body, year"):
         measure(path="t.parquet")
+
+
+def test_a_file_without_records_is_counted_and_named_and_no_damage(
+    measure: Measure, table: Table, tmp_path: Path
+) -> None:
+    files = {
+        "a.jsonl": b"",
+        "b.jsonl": b"\n \n",
+        "c.csv": b"id,text\n",
+        "d.mbox": b"",
+        "e.jsonl": GOOD[0],
+        "f.txt": b"",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "g.parquet")
+    heard: list[Record] = []
+    with recording(None, [heard.append]):
+        measured = measure(path=[*files, "g.parquet"])
+
+    assert measured.summary["documents"] == 1
+    assert measured.summary["empty_files"] == 5
+    assert [(event["number"], event["first"]) for event in heard if event["name"] == "empty_files"] == [
+        (5, ["a.jsonl", "b.jsonl", "c.csv"])
+    ]
+    assert table(measured, "quarantine-*.parquet").select("file", "reason").rows() == [("f.txt", "empty_text")]
+
+
+def test_a_file_that_is_cut_is_empty_if_all_its_parts_are(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.corpus.read.units.RANGE_BYTES", 400)
+    (tmp_path / "a.jsonl").write_bytes(b"\n" * 1000 + GOOD[0])
+    (tmp_path / "b.jsonl").write_bytes(b"\n" * 1000)
+
+    measured = measure(path="*.jsonl")
+
+    assert (measured.summary["documents"], measured.summary["empty_files"]) == (1, 1)

@@ -46,6 +46,73 @@ def test_an_unknown_key_is_refused_with_the_name_that_was_meant(change: dict[str
         check_recipe({**MINIMAL, **change}, "r.yaml")
 
 
+def corpus(**settings: Any) -> dict[str, Any]:
+    return {"corpus": {**SOURCES, **settings}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            corpus(curate=[{"rule": "num_words > 1", "name": "x"}, {"rule": "num_lines > 1", "name": "x"}]),
+            r'corpus\.curate: two rules are called "x" \(num_words > 1; num_lines > 1\), so .* of its own',
+        ),
+        (corpus(curate=[{"rule": "num_words > 1"}] * 2), r'two rules are called "num_words > 1"'),
+        (corpus(curate=["gopher", "c4", "gopher"]), r"corpus\.curate: the preset gopher is named twice; leave one"),
+        (
+            corpus(curate=[{"rule": "num_words > 1", "languages": ["zz"]}]),
+            r'corpus: curate: a rule is for the language "zz", which no document can have: .* `language: zz`\.',
+        ),
+        (
+            corpus(curate=[{"rule": "num_words > 1", "except_languages": ["cn"]}]),
+            r'the language "cn", .* `language: cn` \(did you mean zh\?\)\.',
+        ),
+        (
+            {"corpus": {"sources": [{"name": "a", "path": "b", "curate": [{"rule": "1 > 0", "languages": ["q"]}]}]}},
+            r'corpus: source a: curate: a rule is for the language "q"',
+        ),
+        (
+            {"corpus": {"sources": [{"name": "a", "path": "b", "language": "jp"}]}},
+            r"corpus\.sources\.0\.language: got 'jp', wanted an ISO 639 code, such as en or zh \(did you mean ja\?\)\.",
+        ),
+        (corpus(deduplicate=["exact", "exact"]), r"corpus\.deduplicate: the step exact is written twice, .* leave one"),
+        (
+            corpus(deduplicate=["exact", {"method": "exact", "keep": "longest"}]),
+            r"the step exact is written twice",
+        ),
+        (corpus(deduplicate=["minhash", "lines", "minhash"]), r"the step minhash is written twice"),
+        (corpus(quality={}), r"corpus\.quality: nothing to learn; write `classifier`, `perplexity` or both, or leave"),
+        (corpus(quality=None, deduplicate="exactly"), r"corpus\.deduplicate\.0: got 'exactly', wanted one of"),
+    ],
+)
+def test_what_would_do_nothing_or_could_not_be_told_apart_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        check_recipe({**MINIMAL, **change}, "r.yaml")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        corpus(
+            curate=[
+                {"rule": "num_words > 1", "name": "x", "languages": ["en"]},
+                {"rule": "num_characters > 1", "name": "x", "except_languages": ["en"]},
+            ]
+        ),
+        corpus(curate=["c4", "fineweb", {"rule": "num_words > 1", "languages": ["und", "zh"]}]),
+        corpus(deduplicate=["exact", "lines", "paragraphs", "minhash", {"method": "minhash", "bands": 20}]),
+        {
+            "corpus": {
+                "sources": [{"name": "a", "path": "b", "language": "tlh"}],
+                "curate": [{"rule": "num_words > 1", "languages": ["tlh"]}],
+            }
+        },
+    ],
+)
+def test_what_only_looks_doubled_or_unknown_is_a_recipe(change: dict[str, Any]) -> None:
+    check_recipe({**MINIMAL, **change}, "r.yaml")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

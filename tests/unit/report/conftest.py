@@ -87,7 +87,7 @@ class RunMaker:
         for name, (_, seen, _) in SOURCES.items():
             self.publish(
                 f"measure {name}",
-                {"files": 3, "documents": seen, "files_without_checksum": 1},
+                {"files": 3, "documents": seen, "files_without_checksum": 1, "empty_files": 1},
                 {"scores-00000.parquet": b"s"},
             )
         example = dropped_document(text, source, "gopher_short_doc", "gopher_below_alpha_threshold")

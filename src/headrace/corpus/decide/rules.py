@@ -16,6 +16,9 @@ from headrace.errors import RecipeError
 
 POLARS_TYPES: dict[Kind, type[pl.DataType]] = {"string": pl.String, "int64": pl.Int64, "float64": pl.Float64}
 
+SECTIONS = {"quality_score": "quality.classifier", "perplexity": "quality.perplexity"}
+"""Column -> the section of a recipe that has it measured."""
+
 PRESET_CONDITIONS = frozenset(rule.rule for listed in PRESETS.values() for rule in listed)
 """Tests evaluate these, so that runs need not."""
 
@@ -28,11 +31,13 @@ def check_rules(config: CorpusConfig) -> None:
     for step in config.deduplicate:
         if isinstance(step, ExactConfig | MinHashConfig) and isinstance(step.keep, BestBy):
             _check_number(step.keep.best, config)
-    if config.mix is not None and (column := config.mix.by.partition(".")[0]) not in (*SCORES, "metadata"):
-        raise RecipeError(f"corpus.mix.by: there is no column {column}{_suggestion(column)}")
+    if config.mix is not None and (column := config.mix.by.partition(".")[0]) != "metadata":
+        if column not in SCORES:
+            raise RecipeError(f"corpus.mix.by: there is no column {column}{_suggestion(column)}")
+        _check_measured([column], config, place="corpus.mix.by", remedy="group by another column")
     for source in config.sources:
         for rule in config.rules_for(source):
-            _check_measured(rule, config)
+            _check_measured(columns_of(rule), config, place=f'rule "{rule.rule}"', remedy="drop the rule")
 
 
 def _check_number(column: str, config: CorpusConfig) -> None:
@@ -41,12 +46,13 @@ def _check_number(column: str, config: CorpusConfig) -> None:
         raise RecipeError(f"corpus.deduplicate: keep: best: there is no column {column}{_suggestion(column)}")
     if SCORES[column] == "string":
         raise RecipeError(f"corpus.deduplicate: keep: best: {column} holds text, and the best is the highest number.")
-    _check_measured(Rule(rule=f"{column} >= 0"), config)
+    _check_measured(
+        [column], config, place=f"corpus.deduplicate: keep: {{best: {column}}}", remedy="rank by another column"
+    )
 
 
-def _check_measured(rule: Rule, config: CorpusConfig) -> None:
-    """Raises RecipeError if the rule cannot be evaluated, or looks at what nothing measures."""
-    columns = columns_of(rule)
+def _check_measured(columns: Sequence[str], config: CorpusConfig, *, place: str, remedy: str) -> None:
+    """Raises RecipeError for the first column that nothing measures; it names the place and what else could be done."""
     asked = {
         "quality_score": config.quality is not None and config.quality.classifier is not None,
         "perplexity": config.quality is not None and config.quality.perplexity is not None,
@@ -54,10 +60,8 @@ def _check_measured(rule: Rule, config: CorpusConfig) -> None:
     }
     for column in columns:
         if not asked.get(column, True):
-            section = "redact" if column.startswith("redacted_") else "quality"
-            raise RecipeError(
-                f'rule "{rule.rule}": nothing measures {column}. Write the section corpus.{section}, or drop the rule.'
-            )
+            section = SECTIONS.get(column, "redact")
+            raise RecipeError(f"{place}: nothing measures {column}. Write the section corpus.{section}, or {remedy}.")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from headrace.config import Config
 from headrace.corpus.deduplicate.text_config import MeaningConfig, SubstringsConfig
@@ -111,8 +111,22 @@ def as_steps(value: Any) -> Any:
 DeduplicateStep = Annotated[
     ExactConfig | MinHashConfig | LineConfig | SubstringsConfig | MeaningConfig, Field(discriminator="method")
 ]
+
+
+def _check_steps_differ(steps: tuple[DeduplicateStep, ...]) -> tuple[DeduplicateStep, ...]:
+    """The steps. Raises ValueError for one that comes again and would find nothing."""
+    for number, step in enumerate(steps):
+        before = steps[:number]
+        if step in before or (step.method == "exact" and any(other.method == "exact" for other in before)):
+            raise ValueError(
+                f"the step {step.method} is written twice, and the second time it finds nothing; leave one of them out"
+            )
+    return steps
+
+
 DeduplicateSteps = Annotated[
     tuple[DeduplicateStep, ...],
+    AfterValidator(_check_steps_differ),
     BeforeValidator(as_steps, json_schema_input_type=str | DeduplicateStep | tuple[str | DeduplicateStep, ...] | None),
     Field(strict=False),
 ]

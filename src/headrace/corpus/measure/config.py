@@ -12,7 +12,7 @@ from headrace.corpus.rewrite.config import RewriteConfig
 
 MEASURED = frozenset(TEXT_SCORES) - {"num_bytes"}
 
-MEASURE_VERSION = 4
+MEASURE_VERSION = 5
 """Raised when documents or scores come out otherwise for the same settings and files."""
 
 

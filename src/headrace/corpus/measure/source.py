@@ -26,11 +26,12 @@ from headrace.corpus.read.json_objects import read_sample
 from headrace.corpus.read.streams import has_zstd_checksum
 from headrace.corpus.tables import open_writer, read_table
 from headrace.corpus.workers import Workers
-from headrace.errors import InputError
+from headrace.errors import DamageError
 from headrace.store import Workspace
-from headrace.trace import progress
+from headrace.trace import event, progress
 
 SHOWN_RECORDS = 3
+SHOWN_FILES = 3
 
 
 def measure_source(
@@ -48,7 +49,7 @@ def measure_source(
     quality: folder of the learned models, where the settings ask for their scores.
     later: kernels that the run will use after this, to be compiled meanwhile by another process.
     alongside: what to derive of the documents in the same go, and where the step that wants it keeps its units.
-    Raises InputError if a file is damaged as a whole, or more than the settings' `quarantine_limit` of the records are.
+    Raises InputError if a file is damaged as a whole, DamageError if more records are than `quarantine_limit` allows.
     """
     source, limit, alongside = settings.source, settings.quarantine_limit, alongside or {}
     kernels = FirstUse(f"measure-{settings.kernels}", partial(measure_sample, settings, quality=quality))
@@ -64,12 +65,17 @@ def measure_source(
     damaged = sum((Counter(count.damaged) for count in counts), Counter[str]())
     num_documents = sum(count.num_documents for count in counts)
     if damaged.total() > limit * (damaged.total() + num_documents):
-        raise InputError(_too_much_damage(source, damaged, num_documents, limit=limit, folders=folders))
+        message = _too_much_damage(source, damaged, num_documents, limit=limit, folders=folders)
+        raise DamageError(message, [folder / "quarantine.parquet" for folder in folders])
+    empty = _empty_files(counts, tasks)
+    if empty:
+        event("empty_files", source=source.name, number=len(empty), first=empty[:SHOWN_FILES])
     _place_all(folders, workspace.output)
     for quantity, kept in alongside.items():
         hand_over(folders, quantity, kept)
     return {
         "files": len(files),
+        "empty_files": len(empty),
         "files_without_checksum": _count_unprotected(source, files),
         "units": len(folders),
         "documents": num_documents,
@@ -88,6 +94,8 @@ class _Tasks:
         self.kept = kept
         self.folders: list[Path] = []
         """Where the units given out so far will lie, in order."""
+        self.num_later_parts: Counter[str] = Counter()
+        """File -> its parts but the first one, for files that are cut."""
         self._settings, self._files, self._others = settings, files, others
 
     def __iter__(self) -> Iterator[MeasureTask]:
@@ -96,6 +104,7 @@ class _Tasks:
         )
         for unit in units:
             self.folders.append(self._folder(unit.index))
+            self.num_later_parts.update(part.file.name for part in unit.parts if part.start)
             yield MeasureTask(self._settings, unit, folder=self.folders[-1], **self._others)
 
     def _folder(self, index: int) -> Path:
@@ -111,6 +120,12 @@ def _measure_all(tasks: _Tasks, workers: Workers, *, total_bytes: int) -> list[U
         done_bytes += count.size_bytes
         progress("measure", done_bytes, total_bytes, unit="bytes", source=tasks.source.name)
     return counts
+
+
+def _empty_files(counts: Sequence[UnitCounts], tasks: _Tasks) -> list[str]:
+    """The files that hold no record at all, sorted: no damage, but perhaps not what was meant."""
+    empty = Counter(file for count in counts for file in count.empty_files)
+    return sorted(file for file, number in empty.items() if number == 1 + tasks.num_later_parts[file])
 
 
 def _too_much_damage(

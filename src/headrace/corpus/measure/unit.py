@@ -52,6 +52,8 @@ class UnitCounts:
     """Reason -> number of records."""
     skipped: dict[str, int]
     """Kind -> number of sound records that are no documents, such as the requests in a WARC file."""
+    empty_files: list[str]
+    """Files, or the parts of some that are cut, without any record, damaged ones counted."""
 
 
 def measure_unit(task: MeasureTask, attempt: Attempt) -> UnitCounts:
@@ -63,6 +65,7 @@ def measure_unit(task: MeasureTask, attempt: Attempt) -> UnitCounts:
 
 def _build(task: MeasureTask, attempt: Attempt, folder: Path) -> None:
     source, reasons, skipped = task.settings.source.name, Counter[str](), Counter[str]()
+    empty_files: list[str] = []
     with (
         TableWriter(folder / "documents.parquet", DOCUMENTS) as documents,
         TableWriter(folder / "scores.parquet", SCORES) as scores,
@@ -70,13 +73,16 @@ def _build(task: MeasureTask, attempt: Attempt, folder: Path) -> None:
     ):
         gathered = _Gathered(task, documents, scores)
         for part in task.unit.parts:
-            file = part.file.name
+            file, num_records = part.file.name, 0
             for batch in healthy_batches(task.settings.source, part, attempt, measure=partial(_try, task, file)):
                 skipped.update(batch.skipped)
+                num_records += len(batch) + len(batch.damaged) + sum(batch.skipped.values())
                 for record in batch.damaged:
                     reasons[record.reason] += 1
                     quarantine.add(_describe(record, source=source, file=file))
                 gathered.add(batch, file)
+            if not num_records:
+                empty_files.append(file)
         gathered.measure()
         gathered.alongside.write(folder)
     counts = UnitCounts(
@@ -85,6 +91,7 @@ def _build(task: MeasureTask, attempt: Attempt, folder: Path) -> None:
         gathered.num_text_bytes,
         damaged=dict(sorted(reasons.items())),
         skipped=dict(sorted(skipped.items())),
+        empty_files=empty_files,
     )
     (folder / RESULT).write_bytes(orjson.dumps(counts))
 

@@ -1,8 +1,8 @@
 """What a user writes under `corpus.quality`."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from headrace.config import Config
 from headrace.corpus.settings import Paths, Share
@@ -77,3 +77,9 @@ class QualityConfig(Config):
 
     perplexity: PerplexityConfig | None = None
     """A model of reference text."""
+
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        if self.classifier is None and self.perplexity is None:
+            raise ValueError("nothing to learn; write `classifier`, `perplexity` or both, or leave the section out")
+        return self

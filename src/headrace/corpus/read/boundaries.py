@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from headrace.corpus.config import Format, SourceConfig
-from headrace.corpus.read.csv_rows import row_starts
+from headrace.corpus.read.csv_rows import delimiter_of, row_starts
 from headrace.corpus.read.lines import split_lines
 from headrace.corpus.read.mbox import is_envelope
 from headrace.corpus.read.mediawiki import is_page_start
@@ -56,7 +56,8 @@ def boundary_of(source: SourceConfig, format_: Format) -> Boundary | None:
         case "mediawiki":
             return Boundary(is_first_line=lambda before, line: is_page_start(line))
         case "csv" | "tsv":
-            return Boundary(starts=lambda blocks, start: row_starts(blocks, start, format_))
+            delimiter = delimiter_of(source, format_)
+            return Boundary(starts=lambda blocks, start: row_starts(blocks, start, delimiter))
         case "warc":
             return Boundary(starts=record_starts)
         case _:

@@ -5,22 +5,33 @@ that it refuses costs that row; an opening quote that is never closed costs what
 """
 
 import csv
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 import orjson
 
+from headrace.corpus.config import Format, SourceConfig
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.read.lines import Line, split_lines
 from headrace.corpus.read.records import BOM, Reason, Record, checked_text, damaged
 from headrace.errors import InputError
 
-DELIMITERS = {"csv": ",", "tsv": "\t"}
+DELIMITERS: dict[str, str] = {"csv": ",", "tsv": "\t"}
+"""Format -> what separates the fields where the source does not say."""
+
+USUAL_DELIMITERS = ("\t", ";", "|", ",")
+"""Those that a hint may name, the surest sign first."""
 FIELD_CHARACTERS = 16_000_000
 """Longest field. The reader holds 4 bytes a character, and an unclosed quote makes one field of all that follows."""
 
 csv.field_size_limit(FIELD_CHARACTERS)  # the module knows only one limit for the whole process
+
+
+def delimiter_of(source: SourceConfig, format_: Format) -> str:
+    """What separates the fields of a source's files of a format."""
+    return source.delimiter or DELIMITERS[format_]
 
 
 @dataclass(slots=True)
@@ -36,30 +47,36 @@ class Row:
 
 
 def read_rows(
-    blocks: Iterator[bytes], start: int, *, head: bytes, format_: str, text_column: str, file: RawFile
+    blocks: Iterator[bytes], start: int, *, head: bytes, delimiter: str, text_column: str, file: RawFile
 ) -> Iterator[Record]:
     """The documents of a stream that begins at a row; `head` is the file's first row if the stream is a later part.
 
     Raises InputError if there is no such column.
     """
-    rows = split_rows(blocks, start, format_)
-    first = next(split_rows(iter([head]), 0, format_), None) if head else next(rows, None)
+    rows = split_rows(blocks, start, delimiter)
+    first = next(split_rows(iter([head]), 0, delimiter), None) if head else next(rows, None)
     if first is None:
         return
     names = [_readable(name) for name in first.fields]
     if text_column not in names or first.reason is not None:
         raise InputError(
             f"{file.name}: no column `{text_column}`; its first row has {', '.join(names) or 'none'}. "
-            "Write `text:` with the name of the column that holds the text."
+            f"Write `text:` with the name of the column that holds the text{_hint(names, delimiter)}."
         )
     for row in rows:
         yield _read_row(row, names, names.index(text_column))
 
 
-def split_rows(blocks: Iterator[bytes], start: int, format_: str) -> Iterator[Row]:
+def _hint(names: list[str], delimiter: str) -> str:
+    """What to try where the whole first row became one name."""
+    found = next((each for each in USUAL_DELIMITERS if each != delimiter and any(each in name for name in names)), None)
+    return f", or `delimiter: {json.dumps(found)}` if that separates its fields" if found and len(names) == 1 else ""
+
+
+def split_rows(blocks: Iterator[bytes], start: int, delimiter: str) -> Iterator[Row]:
     """The rows of a stream that are not blank."""
     lines = _Lines(split_lines(blocks, start))
-    reader = csv.reader(lines, delimiter=DELIMITERS[format_], strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         lines.begin_row()
         try:
@@ -74,7 +91,7 @@ def split_rows(blocks: Iterator[bytes], start: int, format_: str) -> Iterator[Ro
             yield Row(lines.offset, lines.size_bytes, bytes(lines.data[:-1]), fields, reason)
 
 
-def row_starts(blocks: Iterator[bytes], start: int, format_: str) -> Iterator[int]:
+def row_starts(blocks: Iterator[bytes], start: int, delimiter: str) -> Iterator[int]:
     """Where each row begins in a stream that begins at a row. Lines without quotes are not looked into."""
     lines = split_lines(blocks, start)
     for line in lines:
@@ -82,14 +99,14 @@ def row_starts(blocks: Iterator[bytes], start: int, format_: str) -> Iterator[in
         if b'"' in line.data:
             rest = _Lines(chain([line], lines))
             try:
-                next(csv.reader(rest, delimiter=DELIMITERS[format_], strict=True), None)
+                next(csv.reader(rest, delimiter=delimiter, strict=True), None)
             except csv.Error:
                 continue  # the next line begins a row, as it does for `split_rows`
 
 
-def first_row(blocks: Iterator[bytes], format_: str) -> bytes:
+def first_row(blocks: Iterator[bytes], delimiter: str) -> bytes:
     """The bytes of the row that names the columns."""
-    row = next(split_rows(blocks, 0, format_), None)
+    row = next(split_rows(blocks, 0, delimiter), None)
     return row.data if row else b""
 
 

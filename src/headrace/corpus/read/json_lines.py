@@ -1,6 +1,10 @@
-"""JSON lines: one object a line, one document an object."""
+"""JSON lines: one object a line, one document an object.
+
+Whole numbers beyond 64 bits, which most readers of JSON would round, become strings of their digits.
+"""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +16,15 @@ from headrace.corpus.read.json_objects import BEGIN, CAREFUL, END, LOOSE, PADDIN
 from headrace.corpus.read.lines import Line, Lines
 from headrace.corpus.read.records import DamagedRecord, RawDocument, Reason, Record, checked_fields, damaged
 from headrace.corpus.texts import replace_rows
+
+EXPONENT = re.compile(rb"e\+?\d\d")
+"""What is in metadata with a number of 1e16 or more that is no whole one, as orjson reads and writes those beyond 64
+bits; it begins with a letter, so that looking for it takes 5 % of the parsing and not 20 %."""
+MANY_DIGITS = re.compile(rb"\d{19}")
+"""What is in lines with a whole number beyond 64 bits, and not in most hexadecimal ids, which have exponents too."""
+
+MOST_DIGITS = 20
+"""Of a whole number that fits into 64 bits, its sign among them."""
 
 Range = tuple[int, int]
 """Lines are read that begin after the first and not after the second byte, and the one at byte 0."""
@@ -81,9 +94,11 @@ def _read_other(objects: Objects, row: int, *, offset: int, text_field: str) -> 
     data = objects.block[begin:end]
     if objects.kinds[row] == LOOSE:
         try:
-            fields = orjson.loads(data[: text_begin - begin] + b'""' + data[text_end - begin :])
-            del fields[text_field]
-            return RawDocument(offset, len(data), "", orjson.dumps(fields).decode())
+            others = data[: text_begin - begin] + b'""' + data[text_end - begin :]
+            metadata = _metadata(orjson.loads(others), text_field)
+            if _may_be_rounded(metadata, others):
+                metadata = _metadata(_with_exact_numbers(others), text_field)
+            return RawDocument(offset, len(data), "", metadata.decode())
         except (ValueError, TypeError, KeyError):
             pass  # the slow way says what is wrong
     return _read_line(data, offset, text_field) if data and not data.isspace() else None
@@ -125,13 +140,38 @@ def _read_line(data: bytes, offset: int, text_field: str) -> Record:
             return damaged(offset, size_bytes, reason=reason, data=data)
     if not isinstance(value, dict):
         return damaged(offset, size_bytes, reason="not_an_object", data=data)
-    return checked_fields(value, text_field=text_field, offset=offset, data=data)
+    record = checked_fields(value, text_field=text_field, offset=offset, data=data)
+    if isinstance(record, RawDocument) and _may_be_rounded(record.metadata.encode(), data):
+        return checked_fields(_with_exact_numbers(data), text_field=text_field, offset=offset, data=data)
+    return record
+
+
+def _metadata(fields: dict[str, Any], text_field: str) -> bytes:
+    """The fields but for the text as JSON. Raises KeyError if there is none, TypeError for what cannot be written."""
+    del fields[text_field]
+    return orjson.dumps(fields)
+
+
+def _may_be_rounded(metadata: bytes, data: bytes) -> bool:
+    """Whether the line that metadata were read from may hold a whole number that is none in them any more."""
+    return EXPONENT.search(metadata) is not None and MANY_DIGITS.search(data) is not None
+
+
+def _with_exact_numbers(data: bytes) -> Any:
+    """The value of a line, with whole numbers that 64 bits cannot hold as strings. Raises ValueError if it has none."""
+    return json.loads(data.decode(), parse_int=_whole_number, parse_constant=lambda _: None)
+
+
+def _whole_number(digits: str) -> int | str:
+    """The number; its digits where it is beyond 64 bits. One of thousands of digits is not even looked at."""
+    number = int(digits) if len(digits) <= MOST_DIGITS else None
+    return number if number is not None and -(2**63) <= number < 2**64 else digits
 
 
 def _with_endless_numbers(data: bytes) -> Any:
     """The value of a line that has NaN or infinities, which Python's own `json` writes: they become null. Else None."""
     try:
-        value = json.loads(data.decode(), parse_constant=lambda _: None)
+        value = _with_exact_numbers(data)
         orjson.dumps(value)  # no lone surrogates
         return value
     except (ValueError, TypeError, RecursionError):

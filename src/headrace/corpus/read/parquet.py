@@ -88,10 +88,11 @@ def _check_text_column(schema: pa.Schema, text_column: str, *, file: RawFile) ->
             f"{file.name}: no column `{text_column}`; it has {', '.join(schema.names)}. "
             "Write `text:` with the name of the column that holds the text."
         )
-    kind = schema.field(text_column).type
+    held = schema.field(text_column).type
+    kind = held.value_type if pa.types.is_dictionary(held) else held
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         raise InputError(
-            f"{file.name}: column `{text_column}` holds {kind}, not strings. Write `text:` with another column."
+            f"{file.name}: column `{text_column}` holds {held}, not strings. Write `text:` with another column."
         )
 
 

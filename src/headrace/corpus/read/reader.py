@@ -6,7 +6,7 @@ from itertools import chain
 from headrace.corpus.config import SourceConfig
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.read.batches import Batch, batch_records
-from headrace.corpus.read.csv_rows import read_rows
+from headrace.corpus.read.csv_rows import delimiter_of, read_rows
 from headrace.corpus.read.html import page_text, read_page
 from headrace.corpus.read.json_lines import batch_json_lines, read_json_lines
 from headrace.corpus.read.lines import split_blocks
@@ -72,7 +72,8 @@ def _read_blocks(source: SourceConfig, part: Part, blocks: Iterator[bytes]) -> I
             lines = split_blocks(blocks, start)
             records = read_json_lines(lines, text_field=source.text, within=_frame_range(part))
         case "csv" | "tsv":
-            records = read_rows(blocks, start, head=part.head, format_=format_, text_column=source.text, file=file)
+            delimiter = delimiter_of(source, format_)
+            records = read_rows(blocks, start, head=part.head, delimiter=delimiter, text_column=source.text, file=file)
         case "text":
             return read_plain_text(blocks, start, document_start=source.document_start)
         case "warc":

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.corpus.config import SourceConfig
-from headrace.corpus.discover import FileKind, kind_of
+from headrace.corpus.discover import DELIMITED, FileKind, kind_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.read.boundaries import Boundary, boundary_of
-from headrace.corpus.read.csv_rows import first_row
+from headrace.corpus.read.csv_rows import delimiter_of, first_row
 from headrace.corpus.read.feeder import Feeding, feed_file
 from headrace.corpus.read.part import Part
 from headrace.corpus.read.streams import REMEDY, open_blocks, read_range, reported
@@ -108,7 +108,7 @@ def _fed_parts(source: SourceConfig, file: RawFile, feed: _Feed, *, first: int) 
     kind = kind_of(source, file)
     boundary = boundary_of(source, kind.format)
     assert boundary is not None, "only what can be cut is fed"
-    feeding = Feeding(feed.spill, f"unit-{first:05d}", RANGE_BYTES, _head(file, kind))
+    feeding = Feeding(feed.spill, f"unit-{first:05d}", RANGE_BYTES, _head(source, file, kind))
     return feed_file(file, kind, boundary, feeding=feeding, skip=lambda number: feed.is_done(first + number))
 
 
@@ -118,7 +118,7 @@ def _parts_of(source: SourceConfig, file: RawFile) -> Iterator[Part]:
     if kind.format == "parquet":
         yield from _row_group_parts(file, kind)
     elif kind.compression == "none" and boundary is not None and size_bytes > RANGE_BYTES:
-        head = _head(file, kind)
+        head = _head(source, file, kind)
         for start, end in pairwise([0, *_cuts(file, boundary, size_bytes), size_bytes]):
             yield Part(file, kind, start, end, end - start, head=head if start else b"")
     elif frames := _entries(file, kind):
@@ -133,11 +133,11 @@ def _must_be_fed(source: SourceConfig, file: RawFile) -> bool:
     return is_large and boundary_of(source, kind.format) is not None and not _entries(file, kind)
 
 
-def _head(file: RawFile, kind: FileKind) -> bytes:
+def _head(source: SourceConfig, file: RawFile, kind: FileKind) -> bytes:
     """What the file begins with that every part of it needs: the names of the columns."""
-    if kind.format not in ("csv", "tsv"):
+    if kind.format not in DELIMITED:
         return b""
-    return first_row(open_blocks(file, kind.compression), kind.format)
+    return first_row(open_blocks(file, kind.compression), delimiter_of(source, kind.format))
 
 
 def _cuts(file: RawFile, boundary: Boundary, size_bytes: int) -> Iterator[int]:

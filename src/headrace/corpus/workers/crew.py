@@ -41,6 +41,13 @@ class Outcome:
     out_of_memory: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a job under way wants said: that it compiles kernels, which may take longer than the job."""
+
+    kernels: str
+
+
 class Crew(Protocol):
     """Workers somewhere, each doing one job at a time."""
 

@@ -2,19 +2,37 @@
 
 import os
 import threading
+from functools import partial
 from multiprocessing.connection import Connection
 from pickle import PicklingError, UnpicklingError
+from typing import TYPE_CHECKING
 
-from headrace.corpus.workers.crew import Job, Outcome, name_of
+from headrace.corpus import compile_notice
+from headrace.corpus.workers.crew import Job, Notice, Outcome, name_of
 from headrace.errors import HeadraceError, WorkerError
+from headrace.trace import Record, recording
 
 MEMORY_EXIT_CODE = 77
+
+if TYPE_CHECKING:
+    Pipe = Connection[Outcome | Notice, tuple[int, Job]]
 
 
 def work(descriptor: int) -> None:
     """Does the jobs that come through a pipe, until its other end is closed."""
     threading.Thread(target=_end_with_caller, daemon=True).start()
-    pipe: Connection[Outcome, tuple[int, Job]] = Connection(descriptor)
+    pipe: Pipe = Connection(descriptor)
+
+    with recording(None, [partial(_pass_on, pipe)]):
+        _do_jobs(pipe)
+
+
+def _pass_on(pipe: "Pipe", record: Record) -> None:
+    if record["kind"] == "event" and record["name"] == compile_notice.NAME:
+        pipe.send(Notice(record["kernels"]))
+
+
+def _do_jobs(pipe: "Pipe") -> None:
     while True:
         try:
             index, job = pipe.recv()

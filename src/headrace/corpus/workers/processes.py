@@ -10,7 +10,8 @@ from dataclasses import replace
 from multiprocessing.connection import Pipe, wait
 from typing import Any
 
-from headrace.corpus.workers.crew import Job, Outcome
+from headrace.corpus.compile_notice import tell
+from headrace.corpus.workers.crew import Job, Notice, Outcome
 from headrace.corpus.workers.limits import Limits
 from headrace.corpus.workers.process import MEMORY_EXIT_CODE
 from headrace.corpus.workers.watch import Watch
@@ -53,7 +54,7 @@ class ProcessCrew:
         outcomes: list[Outcome] = []
         while not outcomes:
             ready = wait(list(self._busy), timeout=LOOK_SECONDS)
-            outcomes += [self._finish(pipe) for pipe in ready]
+            outcomes += [outcome for pipe in ready if (outcome := self._hear(pipe))]
             if time.monotonic() - self._looked >= LOOK_SECONDS:
                 outcomes += self._look()
                 self._looked = time.monotonic()
@@ -73,14 +74,18 @@ class ProcessCrew:
         """Ends all processes."""
         self.stop()
 
-    def _finish(self, pipe: Any) -> Outcome:
-        worker = self._busy.pop(pipe)
+    def _hear(self, pipe: Any) -> Outcome | None:
+        """How the job of the worker at the other end has ended; None if it only had something to say."""
         try:
-            outcome: Outcome = pipe.recv()
+            heard: Outcome | Notice = pipe.recv()
         except (EOFError, OSError):
-            return worker.bury()
+            return self._busy.pop(pipe).bury()
+        if isinstance(heard, Notice):
+            tell(heard.kernels)
+            return None
+        worker = self._busy.pop(pipe)
         self._idle.append(worker)
-        return replace(outcome, index=worker.index)  # it may not have been able to read which job it was
+        return replace(heard, index=worker.index)  # it may not have been able to read which job it was
 
     def _look(self) -> list[Outcome]:
         """Kills those beyond a limit."""

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from py3langid.langid import MODEL_FILE, LanguageIdentifier, visit_counts
 
+from headrace.corpus.language_codes import IDENTIFIED, MEANT, TWO_LETTERS
 from headrace.corpus.measure.language import EXAMINED_CHARACTERS, identify_language, identify_languages
 from headrace.corpus.measure.language_kernels import MEMORY
 from headrace.corpus.measure.language_model import (
@@ -136,3 +137,12 @@ def test_text_without_composing_characters_is_composed_already(text: str) -> Non
     properties = load_language_model()[0].properties
     if not any(ord(character) < CHARACTERS and properties[ord(character)] & COMPOSES for character in text):
         assert unicodedata.is_normalized("NFC", text)
+
+
+def test_the_codes_that_recipes_are_checked_by_are_those_of_the_model() -> None:
+    model, codes = load_language_model()
+
+    assert {*(codes[answer] for answer in model.answer.tolist()), "und"} == IDENTIFIED
+    assert {code for code in IDENTIFIED if len(code) == 2} <= TWO_LETTERS
+    assert TWO_LETTERS & {*MEANT} == {"nb", "kr"}  # which exist, but no document is identified as Kanuri
+    assert set(MEANT.values()) <= IDENTIFIED

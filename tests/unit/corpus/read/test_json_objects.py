@@ -17,7 +17,7 @@ from headrace.corpus.read.records import DamagedRecord, RawDocument, Record
 characters = st.characters(exclude_categories=["Cs"])
 strings = st.text(characters | st.sampled_from(list(' \t\n\r\\"/\x00\x1c\x7f\x85\u2028\u3000é中😀')), max_size=80)
 values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | strings,
+    st.none() | st.booleans() | st.integers(-(2**66), 2**66) | st.floats(allow_nan=False) | strings,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(strings, inner, max_size=3),
     max_leaves=6,
 )
@@ -70,6 +70,8 @@ def documents_of(batch: Batch) -> list[RawDocument]:
 
 
 @given(st.lists(lines(), max_size=6), st.booleans(), st.integers(0, 400))
+@example([b'{"text":"x","n":18446744073709551616}', b'{"text":" x","n":{"m":-9223372036854775809},"x":NaN}'], True, 0)
+@example([b'{"text":"x"}', b'\xef\xbb\xbf{"text":"x"}', b"\xff\xfe{\x00}\x00"], True, 0)
 @example([b'{"text":"one","text":"two"}', b'{"a":1,"a":2,"text":"x"}'], True, 0)
 @example([rb'{"t\u0065xt":"hidden","text":"x"}', b'{"text":"x","n":-0}', b'{"text":"x","n":01}'], True, 3)
 @example([b'{"text":"\xed\xa0\x80"}', rb'{"text":"\ud83d\ude00 \u00e9"}', rb'{"text":"\ude00"}'], False, 9)
@@ -112,6 +114,29 @@ def test_what_takes_a_parser(line: bytes, kind: int) -> None:
         fields = orjson.loads(line)
         assert found.texts[0] == fields.pop("text")
         assert found.metadata[0].encode() == orjson.dumps(fields)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("9007199254740993", 2**53 + 1),
+        ("18446744073709551615", 2**64 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("18446744073709551616", "18446744073709551616"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("1" * 400, "1" * 400),
+        ("1" * 5000, "1" * 5000),
+        ("1e20", 1e20),
+    ],
+)
+@pytest.mark.parametrize("text", ["x", " "])
+def test_whole_numbers_keep_every_digit(number: str, expected: object, text: str) -> None:
+    """As numbers where 64 bits hold them, else as strings; in lines for a kernel as in those for a parser."""
+    line = f'{{"text": "{text}y", "n": {number}, "id": {number}, "deep": [{{"n": {number}}}]}}'.encode()
+
+    for documents, faults in (by_kernel([line]), by_parser(line)):
+        assert not faults
+        assert orjson.loads(documents[0].metadata) == {"n": expected, "id": expected, "deep": [{"n": expected}]}
 
 
 def test_objects_with_very_many_keys_are_read_too() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
@@ -58,6 +60,73 @@ def test_a_table_without_the_text_column_names_those_it_has(read: Read, tmp_path
 
     with pytest.raises(InputError, match="no column `text`; its first row has id, body"):
         read(path="a.csv")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_csv_with_another_delimiter_is_read_and_a_quoted_one_is_part_of_a_field(
+    delimiter: str, read: Read, sorted_out: SortOut, tmp_path: Path
+) -> None:
+    rows = [["id", "text"], ["1", f'"a, b{delimiter} c"'], ["2", "早, d"]]
+    (tmp_path / "a.csv").write_text("\n".join(delimiter.join(row) for row in rows))
+
+    records = read(path="a.csv", delimiter=delimiter)
+
+    assert sorted_out(records) == ([f"a, b{delimiter} c", "早, d"], [])
+    assert metadata(records) == [{"id": "1"}, {"id": "2"}]
+
+
+def test_a_large_file_is_cut_where_rows_begin_whatever_delimits_its_fields(
+    read: Read, sorted_out: SortOut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"first, {number}\nsecond; {number}" for number in range(200)]
+    (tmp_path / "a.csv").write_text("id;text\n" + "".join(f'{n};"{text}"\n' for n, text in enumerate(texts)))
+    monkeypatch.setattr("headrace.corpus.read.units.RANGE_BYTES", 500)
+
+    assert sorted_out(read(path="a.csv", delimiter=";")) == (texts, [])
+
+
+def test_a_first_row_that_became_one_name_says_which_delimiter_to_try(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"id;text\n1;x\n")
+    (tmp_path / "b.csv").write_bytes(b"id\ttext\n1\tx\n")
+
+    with pytest.raises(InputError, match=r'has id;text. Write `text:` .*, or `delimiter: ";"` if that separates'):
+        read(path="a.csv")
+    with pytest.raises(InputError, match=r'or `delimiter: "\\t"` if'):
+        read(path="b.csv")
+
+
+def test_a_delimiter_is_for_tables_of_text(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}")
+
+    with pytest.raises(RecipeError, match=r"`delimiter` is for CSV and TSV, and .* is read as jsonl"):
+        read(path="a.jsonl", delimiter=";")
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", '"', " ", "\n", "，"])
+def test_what_cannot_delimit_fields_is_refused(delimiter: str) -> None:
+    with pytest.raises(ValueError, match="wanted one ASCII character"):
+        SourceConfig(name="s", path="a.csv", delimiter=delimiter)
+
+
+def test_a_source_without_a_delimiter_has_the_address_that_it_always_had() -> None:
+    assert "delimiter" not in SourceConfig(name="s", path="a.csv").as_json()
+    assert SourceConfig(name="s", path="a.csv", delimiter=";").as_json()["delimiter"] == ";"
+
+
+def test_parquet_columns_may_be_dictionaries(read: Read, sorted_out: SortOut, tmp_path: Path) -> None:
+    texts = pa.array(["one", "two", None, "one", " "]).dictionary_encode()
+    labels = pa.array(["x", "y", "x", None, "x"]).dictionary_encode()
+    pq.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": texts.take(pa.array([0, 1, 3]))}), tmp_path / "b.parquet")
+
+    records = read(path="a.parquet")
+    source = SourceConfig(name="s", path="b.parquet")
+    (unit,) = plan_units(source, find_files(source, tmp_path))
+    (batch,) = read_batches(source, unit.parts[0])
+
+    assert sorted_out(records) == (["one", "two", "one"], [(2, "text_null"), (4, "empty_text")])
+    assert metadata(records) == [{"label": "x"}, {"label": "y"}, {"label": None}]
+    assert [batch.texts[row] for row in range(len(batch))] == ["one", "two", "one"]
 
 
 def test_a_field_may_hold_a_page(read: Read, sorted_out: SortOut, tmp_path: Path) -> None:
