@@ -44,11 +44,10 @@ def orphans(runs: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
 def test_a_run_killed_once_in_each_stage_ends_with_the_same_bytes(
-    seed: int, project: Path, finished: Path, headrace: Headrace, tmp_path: Path
+    project: Path, finished: Path, headrace: Headrace, tmp_path: Path
 ) -> None:
-    choose = random.Random(seed)
+    choose = random.Random(1)
     for step in STEPS:
         delay = choose.uniform(0, 1.5 if step == "train" else 0.1)
         kill_during(step, start(project, tmp_path), tmp_path, delay_seconds=delay)
