@@ -23,6 +23,10 @@ def main() -> None:
         if parent_is_gone():  # the others are gone as well: what failed here is talking to them
             os._exit(1)
         raise
+    # Everything is written. Threads that torch leaves behind were seen to abort a process that ends in the usual way.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def work() -> None:
