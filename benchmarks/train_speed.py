@@ -29,9 +29,10 @@ from headrace.models.decoder import Decoder, build_decoder
 from headrace.models.hugging_face import save_decoder
 from headrace.models.machine import use_machine_well
 from headrace.objectives import causal_loss
-from headrace.train.config import OptimizerConfig
+from headrace.train.gradient import finish_gradient
 from headrace.train.numerics import matrix_gflops
-from headrace.train.optimizer import build_optimizer, finish_gradient
+from headrace.train.optimizer import build_optimizer
+from headrace.train.optimizer_config import AdamWConfig
 
 VOCABULARY, ROW_TOKENS, BATCH_ROWS = 8192, 256, 8
 LEARNING_RATE, SEED = 1e-3, 1
@@ -57,7 +58,7 @@ def headrace_step(decoder: Decoder) -> Step:
     decoder.compute_dtype = torch.bfloat16
     for block in decoder.blocks:
         block.compile(dynamic=False)
-    optimizer = build_optimizer(OptimizerConfig(beta2=0.999, weight_decay=0.0), decoder)
+    optimizer = build_optimizer(AdamWConfig(beta2=0.999, weight_decay=0.0), decoder)
     for group in optimizer.param_groups:
         group["lr"] = LEARNING_RATE
     position_BT = torch.arange(ROW_TOKENS).expand(BATCH_ROWS, -1).contiguous()

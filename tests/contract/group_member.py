@@ -15,7 +15,7 @@ from stages_of_layouts import LAYOUTS, stage_of
 from headrace.errors import DivergenceError
 from headrace.parallel import Group, join_group
 from headrace.store import Artefact, Store
-from headrace.train.optimizer import finish_gradient
+from headrace.train.gradient import finish_gradient
 from headrace.train.stage import train_stage
 
 

@@ -7,7 +7,8 @@ from small_models import small_stage
 from small_road import ROW_TOKENS, Road
 
 from headrace.store import Workspace
-from headrace.train.config import OptimizerConfig, ValidationConfig
+from headrace.train.config import ValidationConfig
+from headrace.train.optimizer_config import AdamWConfig
 from headrace.train.stage import Stage
 
 STEP_ROWS = 16
@@ -27,7 +28,7 @@ def stage_of(
         "global_batch_tokens": STEP_ROWS * ROW_TOKENS,
         "micro_batch_tokens": micro_batch_rows * ROW_TOKENS,
         "clip_gradient": clip_gradient,
-        "optimizer": OptimizerConfig(beta1=0.0),
+        "optimizer": AdamWConfig(beta1=0.0),
         "validation": ValidationConfig(per_epoch=1_000),
     }
     if leads:

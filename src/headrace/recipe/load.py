@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -140,10 +139,11 @@ def _is_branch(part: int | str) -> bool:
 
 @cache
 def _branches() -> frozenset[str]:
-    """Names that pydantic gives to the branches of unions: types, and the methods that tell steps apart."""
+    """Names that pydantic gives to the branches of unions: types, and the methods and names that tell them apart."""
     models = list(_models_below(Recipe))
-    methods = (get_args(model.model_fields["method"].annotation) for model in models if "method" in model.model_fields)
-    return frozenset(("str", "int", "float", "bool", *(model.__name__ for model in models), *chain(*methods)))
+    fields = [model.model_fields[key] for model in models for key in ("method", "name") if key in model.model_fields]
+    words = (word for field in fields for word in get_args(field.annotation) if isinstance(word, str))
+    return frozenset(("str", "int", "float", "bool", *(model.__name__ for model in models), *words))
 
 
 def _suggest(place: Sequence[int | str]) -> str:

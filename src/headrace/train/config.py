@@ -6,21 +6,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from headrace.config import Config
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
-
-
-class OptimizerConfig(Config):
-    """How gradients become updates."""
-
-    name: Literal["adamw"] = "adamw"
-    """AdamW: Loshchilov & Hutter 2019, arXiv 1711.05101."""
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Decay of the mean of gradients, per step."""
-    beta2: float = Field(default=0.95, ge=0, lt=1)
-    """Decay of the mean of squared gradients, per step."""
-    epsilon: float = Field(default=1e-8, gt=0)
-    """Added to the root of the second moment."""
-    weight_decay: float = Field(default=0.1, ge=0)
-    """Share of a matrix removed per step, times the learning rate. Norm gains are never decayed."""
+from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 
 
 class ValidationConfig(Config):
@@ -70,8 +56,8 @@ class StageConfig(Config):
     """Share of the stage's tokens, at its end, in which the rate falls to zero as 1 - sqrt(share)."""
     clip_gradient: float = Field(default=1.0, gt=0)
     """Largest norm of a step's gradient; a longer one is scaled down to it."""
-    optimizer: OptimizerConfig = OptimizerConfig()
-    """How gradients become updates."""
+    optimizer: OptimizerConfig = AdamWConfig()
+    """How gradients become updates: `adamw`, `muon`, `adafactor`, `sgd` or `lion`, by name."""
     validation: ValidationConfig = ValidationConfig()
     """How training is watched."""
     checkpoint: CheckpointConfig = CheckpointConfig()

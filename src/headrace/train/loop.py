@@ -21,9 +21,9 @@ from headrace.tokens.read_ahead import read_ahead
 from headrace.trace import progress, span
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
+from headrace.train.gradient import finish_gradient, gradients_of
 from headrace.train.metrics import MetricLog
 from headrace.train.numerics import Numerics
-from headrace.train.optimizer import finish_gradient, gradients_of
 from headrace.train.schedule import learning_rate
 from headrace.train.state import TrainState
 from headrace.train.validation import Validation
@@ -78,8 +78,7 @@ class Loop:
 
     def _set_learning_rate(self, state: TrainState) -> float:
         rate = learning_rate(self.config, (state.progress.step + 0.5) / self.num_steps)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
+        state.optimizer.set_rate(rate)
         return rate
 
     def _accumulate(self, model: Decoder, batch: Batch) -> tuple[float, int]:
@@ -113,7 +112,7 @@ class Loop:
 
     def _update(self, state: TrainState) -> None:
         state.optimizer.step()
-        state.optimizer.zero_grad(set_to_none=True)
+        state.optimizer.zero_grad()
         state.progress = state.progress.model_copy(update={"step": state.progress.step + 1})
 
     def _report(self, state: TrainState, clock: "StepClock", *, loss: float, rate: float, norm: float) -> None:

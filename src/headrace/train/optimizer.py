@@ -1,50 +1,188 @@
-"""The optimiser and the gradient's last checks before it."""
+"""The optimiser of a stage: one rule for all parameters, or one for matrices and one for the rest."""
 
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from headrace.errors import DivergenceError
-from headrace.train.config import OptimizerConfig
+from headrace.models.decoder import Decoder
+from headrace.train.hidden_matrices import Rows, hidden_matrices
+from headrace.train.optimizer_config import (
+    AdafactorConfig,
+    AdamWConfig,
+    AnyOptimizerConfig,
+    LionConfig,
+    MuonConfig,
+    SGDConfig,
+)
+from headrace.train.rounding import TABLE, round_to_bfloat16
+from headrace.train.rules import DecoupledSGD, Lion
+
+Rule = torch.optim.Optimizer
+Named = Mapping[str, Tensor]
+Group = dict[str, Any]
 
 
-def build_optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.AdamW:
-    """AdamW over all parameters; matrices decay, vectors do not. One fused pass over memory per step."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+class Optimizer:
+    """One rule over all parameters of a model, or one for its hidden matrices and another for the rest.
 
-
-def finish_gradient(
-    parameters: Iterable[nn.Parameter], *, num_targets: float, loss: float, largest_norm: float, step: int
-) -> float:
-    """Turns summed gradients into means over valid tokens, clips them, and returns their norm before clipping.
-
-    Raises DivergenceError, before anything is updated, if the loss or any gradient is not finite.
+    Steps are eager and go over all parameters of a rule at once (fused for AdamW and SGD), so nothing is ever compiled.
+    In bf16 a rule has one parameter, and float32 copies are held of that one's state alone. Updates follow from
+    gradients, state and the number of updates: equal bits in every process that is given equal gradients.
     """
-    assert num_targets > 0, "a packed batch has at least one target"
-    gradients = gradients_of(parameters)
-    torch._foreach_mul_(gradients, 1.0 / num_targets)
-    norm = torch.nn.utils.get_total_norm(gradients)
-    if not (torch.isfinite(norm) and loss == loss and abs(loss) != float("inf")):
-        raise DivergenceError(
-            f"step {step}: the loss is {loss} and the gradient's norm {float(norm)}; nothing was updated with them. "
-            "Lower train.learning_rate (try a third), or run with train.precision=fp32, and run again."
-        )
-    if norm > largest_norm:
-        torch._foreach_mul_(gradients, largest_norm / (norm + 1e-6))
-    return float(norm)
+
+    def __init__(
+        self, config: AnyOptimizerConfig, parameters: Mapping[str, nn.Parameter], matrices: Mapping[str, list[Rows]]
+    ) -> None:
+        """matrices: those of the parameters that a rule for matrices may take, and the rows of each matrix in them."""
+        self.num_updates = 0
+        self._parameters = list(parameters.values())
+        self._views: list[tuple[Tensor, nn.Parameter, Rows]] = []
+        self._names: dict[Tensor, str] = {}
+        self._rules: list[Rule] = []
+        self._rounded: set[Rule] = set()
+        if isinstance(config, MuonConfig):
+            self._add(config, self._take_apart(parameters, matrices))
+            rest = {name: parameter for name, parameter in parameters.items() if name not in matrices}
+            self._add(config.rest, rest, rate_factor=config.rest_rate)
+        else:
+            self._add(config, parameters)
+
+    def _take_apart(self, parameters: Mapping[str, nn.Parameter], matrices: Mapping[str, list[Rows]]) -> Named:
+        """Each matrix in the parameters named: a parameter itself, or a view of some of its rows."""
+        found: dict[str, Tensor] = {}
+        for name, parts in matrices.items():
+            parameter = parameters[name]
+            if len(parts) == 1:
+                found[name] = parameter
+                continue
+            for rows in parts:
+                view = parameter.detach()[rows]
+                self._views.append((view, parameter, rows))
+                found[f"{name}[{rows.start}:{rows.stop}]"] = view
+        return found
+
+    def _add(self, config: AnyOptimizerConfig, tensors: Named, *, rate_factor: float = 1.0) -> None:
+        self._names |= {tensor: name for name, tensor in tensors.items()}
+        is_rounded = config.state_precision == "bf16"
+        together = [list(tensors.values())] if tensors else []
+        for part in [[tensor] for tensor in tensors.values()] if is_rounded else together:
+            groups: list[Group] = [
+                {"params": [tensor for tensor in part if tensor.dim() >= 2], "full_decay": config.weight_decay},
+                {"params": [tensor for tensor in part if tensor.dim() < 2], "full_decay": 0.0},
+            ]
+            for group in groups:
+                group |= {"weight_decay": group["full_decay"], "rate_factor": rate_factor}
+            rule = RULES[type(config)](config, [group for group in groups if group["params"]])
+            self._rules.append(rule)
+            self._rounded |= {rule} if is_rounded else set()
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """Parameters and settings of every rule."""
+        return [group for rule in self._rules for group in rule.param_groups]
+
+    def set_rate(self, rate: float, *, decay_factor: float = 1.0) -> None:
+        """The learning rate of the steps to come, and a factor to their weight decay."""
+        for group in self.param_groups:
+            group["lr"] = rate * group["rate_factor"]
+            group["weight_decay"] = group["full_decay"] * decay_factor
+
+    def step(self) -> None:
+        """Updates all parameters by their gradients."""
+        for view, parameter, rows in self._views:
+            view.grad = None if parameter.grad is None else parameter.grad[rows]
+        chance = random.Random(self.num_updates)  # noqa: S311  (rounding keeps no secrets)
+        for rule in self._rules:
+            if rule in self._rounded:
+                for state in rule.state.values():
+                    state |= {key: tensor.float() for key, tensor in _moments(state)}
+            rule.step()
+            if rule in self._rounded:
+                for state in rule.state.values():
+                    for key, tensor in _moments(state):
+                        state[key] = round_to_bfloat16(tensor, offset=chance.randrange(TABLE))
+        self.num_updates += 1
+
+    def zero_grad(self) -> None:
+        """Forgets all gradients."""
+        for tensor in [*self._parameters, *(view for view, _, _ in self._views)]:
+            tensor.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """What is remembered between steps, as `moment.parameter`; how many updates there were is told apart."""
+        return {
+            f"{key}.{name}": moment
+            for tensor, name in self._names.items()
+            for rule in self._rules
+            if tensor in rule.state
+            for key, moment in _moments(rule.state[tensor])
+        }
+
+    def restore(self, state: Mapping[str, Tensor], *, num_updates: int) -> None:
+        """Takes over what `state` gave after so many updates, to the bit."""
+        self.num_updates = num_updates
+        if not num_updates:
+            return
+        found: dict[str, dict[str, Tensor]] = {}
+        for key, moment in state.items():
+            found.setdefault(key.partition(".")[2], {})[key.partition(".")[0]] = moment
+        assert not found or found.keys() == set(self._names.values()), "a checkpoint is that of the same optimiser"
+        for rule in self._rules:
+            for tensor in [tensor for group in rule.param_groups for tensor in group["params"]]:
+                moments = found.get(self._names[tensor], {})
+                rule.state[tensor] = {"step": torch.tensor(float(num_updates)), **moments}
 
 
-def gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """The gradient of each parameter, made zero where the step has not reached it."""
-    gradients = []
-    for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        gradients.append(parameter.grad)
-    return gradients
+def _moments(state: Mapping[str, Any]) -> Sequence[tuple[str, Tensor]]:
+    """Sorted: rounding takes them in this order, also after a checkpoint that had another."""
+    return sorted((key, value) for key, value in state.items() if isinstance(value, Tensor) and key != "step")
+
+
+def build_optimizer(config: AnyOptimizerConfig, model: Decoder) -> Optimizer:
+    """The optimiser of a model. Matrices decay, vectors do not."""
+    matrices = hidden_matrices(model, per_head=config.per_head) if isinstance(config, MuonConfig) else {}
+    return Optimizer(config, dict(model.named_parameters()), matrices)
+
+
+def _adamw(config: AdamWConfig, groups: Sequence[Group]) -> Rule:
+    betas = (config.beta1, config.beta2)
+    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=config.epsilon, fused=True)
+
+
+def _muon(config: MuonConfig, groups: Sequence[Group]) -> Rule:
+    return torch.optim.Muon(
+        groups,
+        lr=0.0,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        ns_steps=config.iterations,
+        adjust_lr_fn=config.scale,
+    )
+
+
+def _adafactor(config: AdafactorConfig, groups: Sequence[Group]) -> Rule:
+    epsilons = (config.epsilon, config.least_scale)
+    return torch.optim.Adafactor(
+        groups, lr=0.0, beta2_decay=config.beta2_decay, eps=epsilons, d=config.clip_update, foreach=False
+    )
+
+
+def _sgd(config: SGDConfig, groups: Sequence[Group]) -> Rule:
+    nesterov = config.nesterov and config.momentum > 0  # torch refuses one without the other
+    return DecoupledSGD(groups, lr=0.0, momentum=config.momentum, nesterov=nesterov, fused=True)
+
+
+def _lion(config: LionConfig, groups: Sequence[Group]) -> Rule:
+    return Lion(groups, lr=0.0, betas=(config.beta1, config.beta2))
+
+
+RULES: dict[type[AnyOptimizerConfig], Callable[[Any, Sequence[Group]], Rule]] = {
+    AdamWConfig: _adamw,
+    MuonConfig: _muon,
+    AdafactorConfig: _adafactor,
+    SGDConfig: _sgd,
+    LionConfig: _lion,
+}

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from headrace.config import Config
 from headrace.models.decoder import Decoder
+from headrace.train.optimizer import Optimizer
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
+MODEL = "model."
+"""Begins the names of weights among all tensors."""
 
 
 class Progress(Config):
@@ -29,30 +31,23 @@ class TrainState:
     """Weights, optimiser moments and progress."""
 
     model: Decoder
-    optimizer: torch.optim.AdamW
+    optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
 
     def snapshot(self) -> dict[str, Tensor]:
         """Copies of all tensors, by name; a memory copy, so the loop may go on at once while they are written."""
-        tensors = {}
-        for name, parameter in self.model.named_parameters():
-            tensors[f"model.{name}"] = parameter.detach().clone()
-            moments = self.optimizer.state.get(parameter, {})
-            tensors |= {f"{moment}.{name}": moments[moment].clone() for moment in MOMENTS if moments}
-        return tensors
+        weights = {f"{MODEL}{name}": parameter.detach() for name, parameter in self.model.named_parameters()}
+        return {name: tensor.clone() for name, tensor in {**weights, **self.optimizer.state()}.items()}
 
     def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
         """Takes over what `snapshot` gave, to the bit."""
         self.progress = progress
-        with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(tensors[f"model.{name}"])
-                if progress.step:
-                    moments = {moment: tensors[f"{moment}.{name}"] for moment in MOMENTS}
-                    self.optimizer.state[parameter] = {"step": torch.tensor(float(progress.step)), **moments}
+        self.restore_model(tensors)
+        moments = {name: tensor for name, tensor in tensors.items() if not name.startswith(MODEL)}
+        self.optimizer.restore(moments, num_updates=progress.step)
 
     def restore_model(self, tensors: dict[str, Tensor]) -> None:
         """Takes over the weights only."""
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
-                parameter.copy_(tensors[f"model.{name}"])
+                parameter.copy_(tensors[f"{MODEL}{name}"])

@@ -12,8 +12,9 @@ from small_models import rough_decoder, small_config
 
 from headrace.errors import StoreError
 from headrace.train.checkpoint import Checkpoints
-from headrace.train.config import CheckpointConfig, OptimizerConfig
+from headrace.train.config import CheckpointConfig
 from headrace.train.optimizer import build_optimizer
+from headrace.train.optimizer_config import AdamWConfig
 from headrace.train.state import Progress, TrainState
 
 Open = Callable[..., Checkpoints]
@@ -22,7 +23,7 @@ Open = Callable[..., Checkpoints]
 def state_after(step: int, **progress: float | int) -> TrainState:
     """Weights and moments that differ from step to step."""
     model = rough_decoder(small_config(depth=1), vocabulary_size=60, seed=step)
-    state = TrainState(model, build_optimizer(OptimizerConfig(), model), Progress(step=step, **progress))
+    state = TrainState(model, build_optimizer(AdamWConfig(), model), Progress(step=step, **progress))
     for parameter in model.parameters():
         parameter.grad = torch.randn_like(parameter)
     state.optimizer.step()

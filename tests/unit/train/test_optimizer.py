@@ -6,8 +6,9 @@ from small_models import rough_decoder, small_config
 
 from headrace.errors import DivergenceError
 from headrace.models.decoder import Decoder
-from headrace.train.config import OptimizerConfig
-from headrace.train.optimizer import build_optimizer, finish_gradient, gradients_of
+from headrace.train.gradient import finish_gradient, gradients_of
+from headrace.train.optimizer import build_optimizer
+from headrace.train.optimizer_config import AdamWConfig
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def total_norm(model: Decoder) -> float:
 
 
 def test_matrices_decay_and_vectors_do_not(model: Decoder) -> None:
-    optimizer = build_optimizer(OptimizerConfig(weight_decay=0.5), model)
+    optimizer = build_optimizer(AdamWConfig(weight_decay=0.5), model)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -44,7 +45,7 @@ def test_matrices_decay_and_vectors_do_not(model: Decoder) -> None:
 
 
 def test_every_parameter_is_in_one_group(model: Decoder) -> None:
-    groups = build_optimizer(OptimizerConfig(), model).param_groups
+    groups = build_optimizer(AdamWConfig(), model).param_groups
 
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(grouped) == sorted(map(id, model.parameters()))
@@ -54,7 +55,7 @@ def test_the_first_step_is_that_of_the_paper() -> None:
     """Moments are corrected for their start at zero, so a first step is the learning rate in the gradient's sign."""
     model = rough_decoder(small_config())
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    optimizer = build_optimizer(OptimizerConfig(weight_decay=0.0), model)
+    optimizer = build_optimizer(AdamWConfig(weight_decay=0.0), model)
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, -3.0)
     for group in optimizer.param_groups:

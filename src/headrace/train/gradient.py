@@ -1,0 +1,39 @@
+"""From summed gradients to the one that is handed to the optimiser."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from headrace.errors import DivergenceError
+
+
+def finish_gradient(
+    parameters: Iterable[nn.Parameter], *, num_targets: float, loss: float, largest_norm: float, step: int
+) -> float:
+    """Turns summed gradients into means over valid tokens, clips them, and returns their norm before clipping.
+
+    Raises DivergenceError, before anything is updated, if the loss or any gradient is not finite.
+    """
+    assert num_targets > 0, "a packed batch has at least one target"
+    gradients = gradients_of(parameters)
+    torch._foreach_mul_(gradients, 1.0 / num_targets)
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if not (torch.isfinite(norm) and loss == loss and abs(loss) != float("inf")):
+        raise DivergenceError(
+            f"step {step}: the loss is {loss} and the gradient's norm {float(norm)}; nothing was updated with them. "
+            "Lower train.learning_rate (try a third), or run with train.precision=fp32, and run again."
+        )
+    if norm > largest_norm:
+        torch._foreach_mul_(gradients, largest_norm / (norm + 1e-6))
+    return float(norm)
+
+
+def gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    """The gradient of each parameter, made zero where the step has not reached it."""
+    gradients = []
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        gradients.append(parameter.grad)
+    return gradients
