@@ -23,13 +23,18 @@ CHUNK_LOGITS = 1 << 22  # 512 tokens of an 8,192-token vocabulary: 8 MB in bf16
 ChunkFunction = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def causal_loss(hidden_ND: Tensor, head_VD: Tensor, target_N: Tensor, *, compiled: bool = False) -> Tensor:
+def causal_loss(
+    hidden_ND: Tensor, head_VD: Tensor, target_N: Tensor, *, compiled: bool = False, z_weight: float = 0.0
+) -> Tensor:
     """Sum over valid targets of the negative log-likelihood, in nats, as a float32 scalar that can be differentiated
     once.
 
     target_N: int ids, or IGNORED. Products run in the dtype of `hidden_ND`, the softmax and the sum in float32.
+    z_weight: adds z_weight x log(sum(exp(logits)))^2 of every valid target to what is differentiated (the z-loss of
+    Chowdhery et al. 2022, arXiv 2204.02311, section 5), and not to what is returned, so that losses stay comparable.
     """
-    loss: Tensor = _ChunkedCrossEntropy.apply(hidden_ND, head_VD, target_N.long(), _chunk_function(compiled))
+    function = _chunk_function(compiled, z_weight)
+    loss: Tensor = _ChunkedCrossEntropy.apply(hidden_ND, head_VD, target_N.long(), function)
     return loss
 
 
@@ -78,8 +83,11 @@ def _losses(logits_NV: Tensor, target_N: Tensor) -> Tensor:
     return torch.where(target_N == IGNORED, 0.0, logits_NV.logsumexp(dim=1) - chosen_N)
 
 
-def _loss_and_gradient(logits_NV: Tensor, target_N: Tensor) -> tuple[Tensor, Tensor]:
-    """The summed loss of a chunk, and its gradient by the logits in their dtype: softmax minus one-hot where valid."""
+def _loss_and_gradient(logits_NV: Tensor, target_N: Tensor, *, z_weight: float) -> tuple[Tensor, Tensor]:
+    """The summed loss of a chunk, and its gradient by the logits in their dtype: softmax minus one-hot where valid.
+
+    The z-loss adds softmax times 2 x z_weight x log-sum-exp.
+    """
     logits32_NV = logits_NV.float()
     largest_N1 = logits32_NV.amax(dim=1, keepdim=True)
     exponential_NV = (logits32_NV - largest_N1).exp()
@@ -89,11 +97,17 @@ def _loss_and_gradient(logits_NV: Tensor, target_N: Tensor) -> tuple[Tensor, Ten
     log_z_N = total_N1.log()[:, 0] + largest_N1[:, 0]
     loss = torch.where(valid_N, log_z_N - logits32_NV.gather(1, index_N1)[:, 0], 0.0).sum()
     chosen_NV = torch.arange(logits_NV.shape[1], device=logits_NV.device)[None, :] == index_N1
-    gradient_NV = exponential_NV / total_N1 - chosen_NV.float()
+    softmax_NV = exponential_NV / total_N1
+    gradient_NV = softmax_NV - chosen_NV.float()
+    if z_weight:
+        gradient_NV = gradient_NV + (2.0 * z_weight) * log_z_N[:, None] * softmax_NV
     return loss, torch.where(valid_N[:, None], gradient_NV, 0.0).to(logits_NV.dtype)
 
 
 @cache
-def _chunk_function(compiled: bool) -> ChunkFunction:
+def _chunk_function(compiled: bool, z_weight: float) -> ChunkFunction:
+    def function(logits_NV: Tensor, target_N: Tensor) -> tuple[Tensor, Tensor]:
+        return _loss_and_gradient(logits_NV, target_N, z_weight=z_weight)
+
     # Chunks of a run differ only in the last one's length: dynamic=False would compile that one as well, once.
-    return torch.compile(_loss_and_gradient, dynamic=False) if compiled else _loss_and_gradient
+    return torch.compile(function, dynamic=False) if compiled else function

@@ -22,7 +22,8 @@ from headrace.store.artefact import FileRecord, describe_files, find_damage
 from headrace.store.durable import remove_folder
 from headrace.trace import span
 from headrace.train.config import CheckpointConfig
-from headrace.train.state import Progress, TrainState
+from headrace.train.progress import Progress
+from headrace.train.state import TrainState
 
 logger = logging.getLogger("headrace")
 
@@ -40,8 +41,9 @@ class CheckpointManifest(Config):
 class Checkpoints:
     """The checkpoints of one stage. Only the leading process writes; every process may read."""
 
-    def __init__(self, folder: Path, config: CheckpointConfig) -> None:
-        self._folder, self._config = folder, config
+    def __init__(self, folder: Path, config: CheckpointConfig, *, always_kept: int | None = None) -> None:
+        """always_kept: a step whose checkpoint is never removed."""
+        self._folder, self._config, self._always_kept = folder, config, always_kept
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
         self._last_seconds = time.monotonic()
@@ -70,14 +72,18 @@ class Checkpoints:
 
         Raises StoreError if the checkpoint itself is damaged.
         """
-        path = self._path(step)
-        if damage := self._damage(path):
-            raise StoreError(f"{damage} Run again: training continues from a checkpoint that is whole.")
+        path = self.path_of(step)
         progress = Progress.model_validate_json((path / PROGRESS).read_bytes())
         if progress.best_step is not None and (damage := self._damage(self._path(progress.best_step))):
             logger.warning("%s The best model so far is lost; the best from here on is published.", damage)
-            progress = Progress(step=progress.step)
+            progress = progress.without_best()
         return load_file(path / TENSORS), progress
+
+    def path_of(self, step: int) -> Path:
+        """The folder of a checkpoint. Raises StoreError if it is damaged or not there."""
+        if damage := self._damage(self._path(step)):
+            raise StoreError(f"{damage} Run again: training continues from a checkpoint that is whole.")
+        return self._path(step)
 
     def offer(self, state: TrainState, *, keep: bool = False) -> None:
         """Writes the state in the background if it is time to, or if it must be kept as the best so far.
@@ -123,7 +129,7 @@ class Checkpoints:
     def _remove_old(self, progress: Progress) -> None:
         paths = sorted(self._folder.glob("step-*"))
         for path in paths[: -self._config.keep]:
-            if path != self._path(progress.best_step or -1):
+            if path not in (self._path(progress.best_step or -1), self._path(self._always_kept or -1)):
                 remove_folder(path)
 
     def _damage(self, path: Path) -> str | None:

@@ -7,6 +7,9 @@ from pydantic import Field, PositiveInt, model_validator
 from headrace.config import Config
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
+from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
+
+COOL_DOWN = 0.3
 
 
 class ValidationConfig(Config):
@@ -50,12 +53,26 @@ class StageConfig(Config):
     """Tokens a process handles at once; less memory, same result. Rounded down to a whole share of the batch."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak learning rate."""
-    warm_up: float = Field(default=0.05, ge=0, le=1)
-    """Share of the stage's tokens in which the rate rises linearly from zero."""
-    cool_down: float = Field(default=0.3, ge=0, le=1)
-    """Share of the stage's tokens, at its end, in which the rate falls to zero as 1 - sqrt(share)."""
+    schedule: Schedule = ScheduleConfig()
+    """How the rate goes from its peak to its end, such as `cosine`; all of it in tokens."""
+    warm_up: float = Field(default=0.05, ge=0)
+    """Share of the stage's tokens in which the rate rises linearly from zero; above 1, tokens."""
+    cool_down: float = Field(default=COOL_DOWN, ge=0)
+    """Share of the stage's tokens, at its end, in which the rate falls to zero as 1 - sqrt(share); above 1, tokens. Of
+    schedules that end by themselves it is no part."""
     clip_gradient: float = Field(default=1.0, gt=0)
     """Largest norm of a step's gradient; a longer one is scaled down to it."""
+    skip_spikes: SpikeConfig | None = None
+    """Which steps are left out because they would do harm. None: none, and what is not finite ends the run."""
+    z_loss: float = Field(default=0.0, ge=0)
+    """Weight of the squared log-sum-exp of the logits, which keeps them from drifting; 1e-4 where it is used (Chowdhery
+    et al. 2022, PaLM). Reported losses are without it."""
+    average: AverageConfig | None = None
+    """An average of weights beside them, `{kind: ema, half_life_tokens: ...}` or `{kind: tail}`. None: none."""
+    publish: Literal["best", "last", "average"] = "best"
+    """Which weights become the model: those with the lowest held-out loss, the last ones, or their average."""
+    keep_before_cool_down: bool = False
+    """Publishes the whole state from before the cool-down too: a longer stage begins from it."""
     optimizer: OptimizerConfig = AdamWConfig()
     """How gradients become updates: `adamw`, `muon`, `adafactor`, `sgd` or `lion`, by name."""
     validation: ValidationConfig = ValidationConfig()
@@ -71,10 +88,19 @@ class StageConfig(Config):
     def _check(self) -> Self:
         if self.epochs is not None and self.tokens is not None:
             raise ValueError("`epochs` and `tokens` both say how long to train; write one of them")
-        if self.warm_up + self.cool_down > 1:
+        shape, falls = self.schedule.shape, self.schedule.is_cooled_down
+        if not falls and self.cool_down not in (0, COOL_DOWN):
+            raise ValueError(f"cool_down {self.cool_down}: the schedule {shape} has none; leave it out")
+        if sum(part for part in (self.warm_up, self.cool_down * falls) if part <= 1) > 1:
             raise ValueError(
                 f"warm_up {self.warm_up} and cool_down {self.cool_down} are shares of one stage: at most 1 together"
             )
+        if shape == "inverse_sqrt" and not self.warm_up:
+            raise ValueError("the schedule inverse_sqrt falls from where its warm-up ends: warm_up must be above 0")
+        if self.publish == "average" and self.average is None:
+            raise ValueError("publish: average needs an `average`, such as {kind: ema, half_life_tokens: 1000000}")
+        if self.keep_before_cool_down and not (falls and self.cool_down):
+            raise ValueError("keep_before_cool_down: this schedule has no cool-down")
         return self
 
     def num_steps(self, num_rows: int, row_tokens: int) -> int:

@@ -1,5 +1,6 @@
 """From summed gradients to the one that is handed to the optimiser."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -9,17 +10,24 @@ from headrace.errors import DivergenceError
 
 
 def finish_gradient(
-    parameters: Iterable[nn.Parameter], *, num_targets: float, loss: float, largest_norm: float, step: int
+    parameters: Iterable[nn.Parameter],
+    *,
+    num_targets: float,
+    loss: float,
+    largest_norm: float,
+    step: int,
+    may_be_refused: bool = False,
 ) -> float:
     """Turns summed gradients into means over valid tokens, clips them, and returns their norm before clipping.
 
-    Raises DivergenceError, before anything is updated, if the loss or any gradient is not finite.
+    Raises DivergenceError, before anything is updated, if the loss or any gradient is not finite; unless the step may
+    be refused, which the caller then has to do.
     """
     assert num_targets > 0, "a packed batch has at least one target"
     gradients = gradients_of(parameters)
     torch._foreach_mul_(gradients, 1.0 / num_targets)
     norm = torch.nn.utils.get_total_norm(gradients)
-    if not (torch.isfinite(norm) and loss == loss and abs(loss) != float("inf")):
+    if not (may_be_refused or (torch.isfinite(norm) and math.isfinite(loss))):
         raise DivergenceError(
             f"step {step}: the loss is {loss} and the gradient's norm {float(norm)}; nothing was updated with them. "
             "Lower train.learning_rate (try a third), or run with train.precision=fp32, and run again."

@@ -5,6 +5,7 @@ Gradients and losses are summed over all of them and divided once by the number 
 nor cutting changes what is learnt (equal to one process to 1e-6 in float32).
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,9 +25,13 @@ from headrace.train.config import StageConfig
 from headrace.train.gradient import finish_gradient, gradients_of
 from headrace.train.metrics import MetricLog
 from headrace.train.numerics import Numerics
-from headrace.train.schedule import learning_rate
+from headrace.train.progress import Progress
+from headrace.train.schedule import RateOfStep
+from headrace.train.spikes import after_refusal, after_update, has_room, refusal
 from headrace.train.state import TrainState
 from headrace.train.validation import Validation
+
+logger = logging.getLogger("headrace")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,10 @@ class Loop:
     checkpoints: Checkpoints
     metrics: MetricLog | None
     """None in processes that do not lead."""
+    schedule: RateOfStep
     num_steps: int
+    kept_step: int | None
+    """A step whose checkpoint is written in any case."""
     micro_batch_rows: int
     flops_per_token: float
 
@@ -58,8 +66,8 @@ class Loop:
             loss, num_targets = self._accumulate(state.model, batch)
             loss, num_targets = self._add_up(state.model, loss, num_targets)
             norm = self._finish_gradient(state, loss, num_targets)
-            self._update(state)
-            self._report(state, clock, loss=loss / num_targets, rate=rate, norm=norm)
+            taken = self._update(state, loss=loss / num_targets, norm=norm)
+            self._report(state, clock, taken=taken, loss=loss / num_targets, rate=rate, norm=norm)
             improved = self._validate(state)
             self._checkpoint(state, improved=improved)
             if self._patience_ended(state):
@@ -77,8 +85,8 @@ class Loop:
         return WaitClock()
 
     def _set_learning_rate(self, state: TrainState) -> float:
-        rate = learning_rate(self.config, (state.progress.step + 0.5) / self.num_steps)
-        state.optimizer.set_rate(rate)
+        rate = self.schedule.rate(state.progress)
+        state.optimizer.set_rate(rate, decay_factor=self.schedule.decay_factor(state.progress))
         return rate
 
     def _accumulate(self, model: Decoder, batch: Batch) -> tuple[float, int]:
@@ -89,7 +97,13 @@ class Loop:
             with self.numerics.autocast():
                 hidden_BTD = model(*as_tensors(part))
             target_N = torch.from_numpy(part.targets_BT).flatten()
-            loss = causal_loss(hidden_BTD.flatten(0, 1), model.head_weight, target_N, compiled=self.numerics.compiled)
+            loss = causal_loss(
+                hidden_BTD.flatten(0, 1),
+                model.head_weight,
+                target_N,
+                compiled=self.numerics.compiled,
+                z_weight=self.config.z_loss,
+            )
             loss.backward()
             total += loss.detach()
         return float(total), batch.num_targets
@@ -108,15 +122,32 @@ class Loop:
             loss=loss,
             largest_norm=self.config.clip_gradient,
             step=state.progress.step + 1,
+            may_be_refused=self.config.skip_spikes is not None and has_room(self.config.skip_spikes, state.progress),
         )
 
-    def _update(self, state: TrainState) -> None:
-        state.optimizer.step()
+    def _update(self, state: TrainState, *, loss: float, norm: float) -> bool:
+        """Takes the step, unless it must be refused; True if it was taken."""
+        spikes, before = self.config.skip_spikes, state.progress
+        if reason := refusal(spikes, before, loss=loss, norm=norm):
+            state.progress = after_refusal(before)
+            self._report_refusal(state.progress, reason)
+        else:
+            state.optimizer.step()
+            state.progress = after_update(spikes, before, loss=loss, norm=norm)
         state.optimizer.zero_grad()
-        state.progress = state.progress.model_copy(update={"step": state.progress.step + 1})
+        if state.average:
+            state.average.update(state.model, state.progress.step)
+        return reason is None
 
-    def _report(self, state: TrainState, clock: "StepClock", *, loss: float, rate: float, norm: float) -> None:
-        if self.metrics is None:
+    def _report_refusal(self, progress: Progress, reason: str) -> None:
+        if self.metrics is not None:
+            logger.warning("step %d is left out: %s. Nothing was updated with its batch.", progress.step, reason)
+            self.metrics.write("skip", {"step": progress.step, "reason": reason, "skipped": progress.num_skipped})
+
+    def _report(
+        self, state: TrainState, clock: "StepClock", *, taken: bool, loss: float, rate: float, norm: float
+    ) -> None:
+        if self.metrics is None or not taken:
             return
         step, seconds = state.progress.step, clock.seconds
         tokens_per_second = self.config.global_batch_tokens / seconds
@@ -148,15 +179,17 @@ class Loop:
             if improved
             else {"num_worse": before.num_worse + 1}
         )
-        state.progress = before.model_copy(update=change)
+        state.progress = self.schedule.after_measurement(before.model_copy(update=change), loss)
         if self.metrics is not None:
             self.metrics.write("validation", {"step": before.step, "loss": loss, "improved": improved})
+            if (factor := state.progress.rate_factor) != before.rate_factor:
+                self.metrics.write("plateau", {"step": before.step, "rate_factor": factor})
         return improved
 
     def _checkpoint(self, state: TrainState, *, improved: bool) -> None:
         if self.metrics is not None:
             self.metrics.flush()
-            self.checkpoints.offer(state, keep=improved)
+            self.checkpoints.offer(state, keep=improved or state.progress.step == self.kept_step)
 
     def _patience_ended(self, state: TrainState) -> bool:
         patience = self.config.validation.patience

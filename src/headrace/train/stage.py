@@ -16,6 +16,7 @@ from headrace.store import Artefact, Workspace, write_file
 from headrace.tokens import BatchStream, TokenStore
 from headrace.tokens.remote.source import RemoteSource
 from headrace.trace import event, span
+from headrace.train.averaging import Average, put_weights, weights_in_place
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
 from headrace.train.data import corruption, describe_sources, order_rows
@@ -24,6 +25,7 @@ from headrace.train.metrics import MetricLog, read_metrics
 from headrace.train.numerics import Numerics, matrix_gflops
 from headrace.train.optimizer import build_optimizer
 from headrace.train.publish import write_model_folder
+from headrace.train.schedule import StageSchedule
 from headrace.train.state import TrainState
 from headrace.train.validation import Validation
 
@@ -64,27 +66,31 @@ def train_stage(stage: Stage, group: Group) -> dict[str, Any]:
     To be called in every process of the group; only the leading one writes.
     """
     store = stage.split("train")
-    checkpoints = Checkpoints(stage.workspace.kept / "checkpoints", stage.config.checkpoint)
+    schedule = StageSchedule(stage.config, stage.config.num_steps(store.plan.num_rows, store.row_tokens))
+    kept_step = schedule.last_level_step if stage.config.keep_before_cool_down else None
+    checkpoints = Checkpoints(stage.workspace.kept / "checkpoints", stage.config.checkpoint, always_kept=kept_step)
     if group.leads:
         checkpoints.clean()
     numerics = _settle_numerics(stage, store, group)
     numerics.apply()
-    state = _restore(stage, checkpoints, group)
+    state = _restore(stage, checkpoints, group, num_steps=schedule.num_steps)
     resumed_step = state.progress.step
     state.model.compute_dtype = numerics.dtype
     if numerics.compiled:
         for block in state.model.blocks:
             block.compile(dynamic=False)
     metrics = MetricLog(stage.workspace.kept / "metrics.jsonl", resumed_step=resumed_step) if group.leads else None
-    loop = _build_loop(stage, store, numerics, group, checkpoints=checkpoints, metrics=metrics)
+    parts = LoopParts(numerics, schedule, kept_step, checkpoints, metrics)
+    loop = _build_loop(stage, store, group, parts=parts)
     try:
         with span("train", resumed_step=resumed_step):
             loop.run(state)
+            average_loss = measure_average(loop, state)
     finally:
         if metrics:
             metrics.close()
         checkpoints.close()
-    return _publish(stage, state, loop) if group.leads else {}
+    return _publish(stage, state, loop, average_loss=average_loss) if group.leads else {}
 
 
 def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:
@@ -102,9 +108,18 @@ def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:
     return numerics
 
 
-def _restore(stage: Stage, checkpoints: Checkpoints, group: Group) -> TrainState:
-    model = _initial_model(stage)
-    state = TrainState(model, build_optimizer(stage.config.optimizer, model))
+def measure_average(loop: Loop, state: TrainState) -> float | None:
+    """The held-out loss of the averaged weights, where there are any; to be called in every process."""
+    if state.average is None:
+        return None
+    with weights_in_place(state.model, state.average.weights):
+        return loop.validation.measure(state.model, loop.numerics, loop.group)
+
+
+def _restore(stage: Stage, checkpoints: Checkpoints, group: Group, *, num_steps: int) -> TrainState:
+    config, model = stage.config, _initial_model(stage)
+    average = Average(config.average, num_steps, config.global_batch_tokens) if config.average else None
+    state = TrainState(model, build_optimizer(config.optimizer, model), average=average)
     step = group.agree(checkpoints.newest() if group.leads else 0)
     if step:
         state.restore(*checkpoints.load(step))
@@ -124,15 +139,18 @@ def _initial_model(stage: Stage) -> Decoder:
     return model
 
 
-def _build_loop(
-    stage: Stage,
-    store: TokenStore,
-    numerics: Numerics,
-    group: Group,
-    *,
-    checkpoints: Checkpoints,
-    metrics: MetricLog | None,
-) -> Loop:
+@dataclass(frozen=True)
+class LoopParts:
+    """What a loop is put together from, besides what the stage says."""
+
+    numerics: Numerics
+    schedule: StageSchedule
+    kept_step: int | None
+    checkpoints: Checkpoints
+    metrics: MetricLog | None
+
+
+def _build_loop(stage: Stage, store: TokenStore, group: Group, *, parts: LoopParts) -> Loop:
     config, row_tokens = stage.config, store.row_tokens
     end = int(stage.vocabulary.summary["end_of_document"])
     stream = BatchStream(
@@ -151,13 +169,15 @@ def _build_loop(
     micro_batch_rows = config.micro_batch_rows(row_tokens, stream.share_rows)
     return Loop(
         config=config,
-        numerics=numerics,
+        numerics=parts.numerics,
         group=group,
         stream=stream,
         validation=_build_validation(stage, end, store=store, group=group),
-        checkpoints=checkpoints,
-        metrics=metrics,
-        num_steps=config.num_steps(store.plan.num_rows, row_tokens),
+        checkpoints=parts.checkpoints,
+        metrics=parts.metrics,
+        schedule=parts.schedule,
+        num_steps=parts.schedule.num_steps,
+        kept_step=parts.kept_step,
         micro_batch_rows=micro_batch_rows,
         flops_per_token=stage.model.flops_per_token(stage.vocabulary_size, row_tokens),
     )
@@ -178,10 +198,13 @@ def _build_validation(stage: Stage, end: int, *, store: TokenStore, group: Group
     )
 
 
-def _publish(stage: Stage, state: TrainState, loop: Loop) -> dict[str, Any]:
-    """Writes the folder with the weights of the best validation loss; returns what the manifest tells of the stage."""
-    progress = state.progress
-    if progress.best_step not in (None, progress.step):
+def _publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float | None) -> dict[str, Any]:
+    """Writes the folder with the weights that were asked for; returns what the manifest tells of the stage."""
+    progress, wanted = state.progress, stage.config.publish
+    if wanted == "average":
+        assert state.average is not None, "the config was checked"
+        put_weights(state.model, state.average.weights)
+    elif wanted == "best" and progress.best_step not in (None, progress.step):
         state.restore_model(loop.checkpoints.load(progress.best_step)[0])
     metrics_path = stage.workspace.kept / "metrics.jsonl"
     write_model_folder(
@@ -197,6 +220,9 @@ def _publish(stage: Stage, state: TrainState, loop: Loop) -> dict[str, Any]:
         "best_step": progress.best_step,
         "best_validation_loss": progress.best_loss,
         "final_loss": steps[-1]["loss"],
+        "published": wanted,
+        **({"average_validation_loss": average_loss} if average_loss is not None else {}),
+        **({"skipped_steps": progress.num_skipped} if progress.num_skipped else {}),
         "numerics": loop.numerics.as_json(),
         **_speed(steps, loop),
         **describe_sources(loop.stream, progress.step),

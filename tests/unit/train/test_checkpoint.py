@@ -15,7 +15,8 @@ from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import CheckpointConfig
 from headrace.train.optimizer import build_optimizer
 from headrace.train.optimizer_config import AdamWConfig
-from headrace.train.state import Progress, TrainState
+from headrace.train.progress import Progress
+from headrace.train.state import TrainState
 
 Open = Callable[..., Checkpoints]
 

@@ -19,7 +19,8 @@ from headrace.train.optimizer_config import (
     MuonConfig,
     SGDConfig,
 )
-from headrace.train.state import Progress, TrainState
+from headrace.train.progress import Progress
+from headrace.train.state import TrainState
 
 CONFIGS: dict[str, AnyOptimizerConfig] = {
     "adamw": AdamWConfig(),

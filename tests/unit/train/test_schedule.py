@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.train.config import StageConfig
-from headrace.train.schedule import learning_rate
+from headrace.train.schedule import StageSchedule
+
+
+def learning_rate(config: StageConfig, share: float, *, num_steps: int = 1_000) -> float:
+    return StageSchedule(config, num_steps).rate_at(share)
+
 
 SHARES = st.floats(0, 1)
 CONFIGS = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(

@@ -1,0 +1,73 @@
+"""Averages of weights over steps."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from headrace.train.schedule_config import EMAConfig, TailConfig
+
+
+@dataclass
+class Average:
+    """A running average of a model's weights: one more copy of them, and nothing else to remember.
+
+    How many weights it holds follows from the step, so a checkpoint needs the average alone.
+    """
+
+    config: EMAConfig | TailConfig
+    num_steps: int
+    """Of the whole stage."""
+    batch_tokens: int
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def update(self, model: nn.Module, step: int) -> None:
+        """Takes in the weights after a step."""
+        share = self.share_of(step)
+        if share == 0.0:
+            return
+        parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        if share == 1.0:
+            self.weights = {name: parameter.clone() for name, parameter in parameters.items()}
+        else:
+            torch._foreach_lerp_([self.weights[name] for name in parameters], list(parameters.values()), share)
+
+    def share_of(self, step: int) -> float:
+        """The share of the weights after a step (from 1 on) in the average after it; 0 where it is not looked at.
+
+        EMA: (1 - d) / (1 - d^step) with d the share that a step leaves of what was before, which corrects for the start
+        as Adam does.
+        """
+        if isinstance(self.config, EMAConfig):
+            kept = 0.5 ** (self.batch_tokens / self.config.half_life_tokens)
+            return (1.0 - kept) / (1.0 - kept**step)
+        steps = self._tail_steps(self.config)
+        return 1.0 / (steps.index(step) + 1) if step in steps else 0.0
+
+    def _tail_steps(self, config: TailConfig) -> list[int]:
+        length = config.share * self.num_steps
+        places = [
+            self.num_steps - length * (config.samples - number) / config.samples
+            for number in range(1, config.samples + 1)
+        ]
+        return sorted({max(1, round(place)) for place in places})
+
+
+@contextmanager
+def weights_in_place(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """The model with other weights, for the length of the block."""
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    put_weights(model, weights)
+    try:
+        yield
+    finally:
+        put_weights(model, before)
+
+
+@torch.no_grad()
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copies weights into a model."""
+    for name, parameter in model.named_parameters():
+        parameter.copy_(weights[name])

@@ -1,0 +1,37 @@
+"""The part of a stage's state that is not tensors."""
+
+from headrace.config import Config
+
+
+class Progress(Config):
+    """How far a stage has come, and what was decided on the way. What batch comes next follows from `step` alone."""
+
+    step: int = 0
+    """Global batches done with: optimiser steps, and those that were refused."""
+    best_step: int | None = None
+    """Step with the lowest validation loss so far."""
+    best_loss: float | None = None
+    """That loss, in nats per token."""
+    num_worse: int = 0
+    """Measurements since then."""
+    rate_factor: float = 1.0
+    """What plateaus have left of the learning rate."""
+    plateau_loss: float | None = None
+    """Lowest validation loss that counted as a fall."""
+    num_level: int = 0
+    """Measurements since then, or since the rate was lowered."""
+    num_skipped: int = 0
+    """Steps refused so far."""
+    num_skipped_in_a_row: int = 0
+    """Those since the last that was taken."""
+    recent: tuple[tuple[float, float], ...] = ()
+    """Loss and gradient norm of the latest steps taken, where spikes are looked for."""
+
+    @property
+    def num_updates(self) -> int:
+        """Optimiser steps done."""
+        return self.step - self.num_skipped
+
+    def without_best(self) -> "Progress":
+        """The same, with no best model yet."""
+        return self.model_copy(update={"best_step": None, "best_loss": None, "num_worse": 0})
