@@ -3,6 +3,7 @@
 Writes what it saw to `FOLDER/seen-RANK.json`.
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from headrace.errors import DivergenceError
 from headrace.parallel import Group, join_group
 from headrace.store import Artefact, Store
 from headrace.train.gradient import finish_gradient
+from headrace.train.optimizer import build_optimizer
+from headrace.train.optimizer_config import AdafactorConfig, AdamWConfig, LionConfig, MuonConfig, SGDConfig
 from headrace.train.stage import train_stage
 
 
@@ -26,6 +29,7 @@ def main() -> None:
     curated, vocabulary, tokens = (Artefact(root / names[step]) for step in ("curated", "vocabulary", "tokens"))
     with join_group() as group:
         seen = {"sums": add_up(group), "agreed": group.agree(40 + group.rank), "divergence": diverge(group)}
+        seen["updated"] = update(group)
         for name, settings in LAYOUTS.items():
             stage = stage_of(Road(store, curated, vocabulary, tokens), folder / name, leads=group.leads, **settings)
             train_stage(stage, group)
@@ -55,6 +59,24 @@ def diverge(group: Group) -> str:
     except DivergenceError as error:
         return str(error)
     return ""
+
+
+def update(group: Group) -> dict[str, str]:
+    """A digest of the weights after two steps of each optimiser on gradients that are summed over the processes."""
+    digests = {}
+    for config in (AdamWConfig(), MuonConfig(state_precision="bf16"), AdafactorConfig(), SGDConfig(), LionConfig()):
+        model = rough_decoder(small_config())
+        optimizer = build_optimizer(config, model)
+        generator = torch.Generator().manual_seed(group.rank)
+        for _ in range(2):
+            for parameter in model.parameters():
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
+            group.add_up([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+            optimizer.set_rate(0.01)
+            optimizer.step()
+        weights = b"".join(parameter.detach().numpy().tobytes() for parameter in model.parameters())
+        digests[config.name] = hashlib.sha256(weights).hexdigest()
+    return digests
 
 
 if __name__ == "__main__":

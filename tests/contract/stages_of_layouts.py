@@ -8,19 +8,28 @@ from small_road import ROW_TOKENS, Road
 
 from headrace.store import Workspace
 from headrace.train.config import ValidationConfig
-from headrace.train.optimizer_config import AdamWConfig
+from headrace.train.optimizer_config import AdamWConfig, AnyOptimizerConfig, MuonConfig
 from headrace.train.stage import Stage
 
 STEP_ROWS = 16
+SHOWS_GRADIENT = AdamWConfig(beta1=0.0)
 LAYOUTS: dict[str, dict[str, Any]] = {
     "gradient": {"steps": 1, "micro_batch_rows": 8},
     "accumulated": {"steps": 1, "micro_batch_rows": 2},
     "training": {"steps": 6, "micro_batch_rows": 4, "clip_gradient": 1.0},
+    "muon": {"steps": 6, "micro_batch_rows": 4, "clip_gradient": 1.0, "optimizer": MuonConfig()},
 }
 
 
 def stage_of(
-    road: Road, folder: Path, *, steps: int, micro_batch_rows: int, clip_gradient: float = 1e9, leads: bool = True
+    road: Road,
+    folder: Path,
+    *,
+    steps: int,
+    micro_batch_rows: int,
+    clip_gradient: float = 1e9,
+    optimizer: AnyOptimizerConfig = SHOWS_GRADIENT,
+    leads: bool = True,
 ) -> Stage:
     """A stage whose checkpoints hold the last step's gradient itself as first moment: its decay is zero."""
     given = {
@@ -28,7 +37,7 @@ def stage_of(
         "global_batch_tokens": STEP_ROWS * ROW_TOKENS,
         "micro_batch_tokens": micro_batch_rows * ROW_TOKENS,
         "clip_gradient": clip_gradient,
-        "optimizer": AdamWConfig(beta1=0.0),
+        "optimizer": optimizer,
         "validation": ValidationConfig(per_epoch=1_000),
     }
     if leads:

@@ -112,20 +112,25 @@ def test_gradients_of_two_processes_are_those_of_one(layout: str, shared: Path, 
     assert_equal_gradients(gradient_of(shared / layout), gradient_of(whole))
 
 
-def test_two_processes_learn_what_one_learns(shared: Path, uneven: Road, tmp_path: Path) -> None:
-    train_stage(stage_of(uneven, tmp_path, **LAYOUTS["training"]), Group())
+@pytest.mark.parametrize(("layout", "tolerance"), [("training", 1e-5), ("muon", 1e-3)])
+def test_two_processes_learn_what_one_learns(
+    layout: str, tolerance: float, shared: Path, uneven: Road, tmp_path: Path
+) -> None:
+    """Muon's iterations run in bfloat16 and enlarge the last bits in which sums over processes differ."""
+    train_stage(stage_of(uneven, tmp_path, **LAYOUTS[layout]), Group())
 
-    alone, together = losses_of(tmp_path), losses_of(shared / "training")
+    alone, together = losses_of(tmp_path), losses_of(shared / layout)
     assert [kind for kind, _ in together] == ["train", "validation"] * 6
-    assert [loss for _, loss in together] == pytest.approx([loss for _, loss in alone], rel=1e-5)
+    assert [loss for _, loss in together] == pytest.approx([loss for _, loss in alone], rel=tolerance)
 
 
 def test_all_processes_see_the_same_sums_to_the_bit(shared: Path) -> None:
-    """A gradient that is not finite in one process is seen by all, so all stop before the update."""
+    """A gradient that is not finite in one process is seen by all, so all stop before it; updates are equal too."""
     first, second = (json.loads((shared / f"seen-{rank}.json").read_text()) for rank in (0, 1))
 
     assert first == second
     assert first["agreed"] == 40
+    assert set(first["updated"]) == {"adamw", "muon", "adafactor", "sgd", "lion"}
     assert first["divergence"].startswith("step 3: the loss is 1.0 and the gradient's norm nan")
     wanted = None
     for rank in (0, 1):

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_models import small_stage, train_and_listen, train_until
+from small_models import STEP_TOKENS, small_stage, train_and_listen, train_until
 from small_road import Road
 
 from headrace.train.config import CheckpointConfig, ValidationConfig
 from headrace.train.metrics import read_metrics
+from headrace.train.optimizer_config import AdafactorConfig, AdamWConfig, LionConfig, MuonConfig
+from headrace.train.schedule_config import EMAConfig, PlateauConfig, ScheduleConfig, SpikeConfig, TailConfig
 from headrace.train.stage import Stage
 
 NUM_STEPS = 8
@@ -19,7 +21,7 @@ SETTINGS: dict[str, Any] = {"validation": ValidationConfig(per_epoch=1_000), "wa
 def result_of(stage: Stage) -> tuple[bytes, list[tuple[str, int, float]]]:
     records = read_metrics(stage.workspace.output / "metrics.jsonl")
     weights = (stage.workspace.output / "model.safetensors").read_bytes()
-    return weights, [(record["kind"], record["step"], record["loss"]) for record in records]
+    return weights, [(record["kind"], record["step"], record.get("loss", 0.0)) for record in records]
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +89,44 @@ def test_a_damaged_newest_checkpoint_costs_steps_and_no_bits(
     train_and_listen(stage)
 
     assert result_of(stage) == undisturbed
+
+
+ADAPTIVE: dict[str, dict[str, Any]] = {
+    "plateau, muon, ema, spikes": {
+        "schedule": ScheduleConfig(shape="plateau", plateau=PlateauConfig(patience=0, least_fall=0.5)),
+        "optimizer": MuonConfig(),
+        "average": EMAConfig(half_life_tokens=STEP_TOKENS),
+        "publish": "average",
+        "skip_spikes": SpikeConfig(window=2, deviations=0.0, most=2, most_in_a_row=1),
+    },
+    "cosine, lion in bf16, tail": {
+        "schedule": ScheduleConfig(shape="cosine", weight_decay="linear"),
+        "learning_rate": 1e-3,
+        "optimizer": LionConfig(state_precision="bf16"),
+        "average": TailConfig(share=0.8, samples=3),
+        "publish": "average",
+        "z_loss": 1e-3,
+    },
+    "adafactor": {"optimizer": AdafactorConfig(), "learning_rate": 1e-2, "publish": "last"},
+    "adamw in bf16": {"optimizer": AdamWConfig(state_precision="bf16", beta2=0.999)},
+}
+
+
+@pytest.mark.parametrize("name", ADAPTIVE)
+def test_what_was_decided_on_the_way_is_decided_again(name: str, road: Road, tmp_path: Path) -> None:
+    """Rates that plateaus lowered, steps that were left out, averages, moments in bf16."""
+    settings = {**SETTINGS, **ADAPTIVE[name]}
+    whole = small_stage(road, tmp_path / "whole", **settings)
+    summary, told = train_and_listen(whole)
+    decided = [(r["name"], r["step"]) for r in told if r["name"] in ("plateau_metrics", "skip_metrics")]
+    assert bool(decided) == name.startswith("plateau")
+    steps = [record["step"] for record in told if record["name"] == "train_metrics"]
+
+    for step in (steps[1], steps[3], steps[4]):
+        train_until(small_stage(road, tmp_path / "cut", **settings), step=step)
+    cut = small_stage(road, tmp_path / "cut", **settings)
+    again, _ = train_and_listen(cut)
+
+    assert result_of(cut) == result_of(whole)
+    for key in ("average_validation_loss", "skipped_steps", "best_validation_loss"):
+        assert again.get(key) == summary.get(key)

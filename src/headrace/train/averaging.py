@@ -1,5 +1,6 @@
 """Averages of weights over steps."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class Average:
             self.num_steps - length * (config.samples - number) / config.samples
             for number in range(1, config.samples + 1)
         ]
-        return sorted({max(1, round(place)) for place in places})
+        return sorted({max(1, math.ceil(round(place, 6))) for place in places})
 
 
 @contextmanager

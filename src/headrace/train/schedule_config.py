@@ -82,7 +82,7 @@ class SpikeConfig(Config):
 
     window: PositiveInt = Field(default=128, le=4096)
     """Steps that were taken before, which tell what is in line; half of them must be there."""
-    deviations: float = Field(default=6.0, gt=0)
+    deviations: float = Field(default=6.0, ge=0)
     """Standard deviations above their mean from which a loss or a gradient's norm is a spike."""
     most_in_a_row: PositiveInt = 3
     """Steps refused one after the other; the next is taken, for then the spike is no spike. One that is not finite

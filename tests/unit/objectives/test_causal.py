@@ -49,6 +49,23 @@ def test_loss_and_gradients_are_those_of_torch(
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("chunk", [16, 10_000])
+def test_the_z_loss_is_differentiated_and_not_counted(
+    chunk: int, pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(causal, "CHUNK_LOGITS", chunk * VOCABULARY)
+    hidden, head, target = random_case(100, pattern)
+
+    loss = causal_loss(hidden, head, target, z_weight=0.3)
+
+    assert torch.equal(loss.detach(), causal_loss(hidden, head, target).detach())
+    log_z = (hidden @ head.T).logsumexp(dim=1)[target != IGNORED]
+    wanted = functional.cross_entropy(hidden @ head.T, target, reduction="sum") + 0.3 * (log_z**2).sum()
+    for ours, theirs in zip(gradients(loss, hidden, head), gradients(wanted, hidden, head), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+
+
 def test_with_nothing_to_learn_loss_and_gradient_are_zero() -> None:
     hidden, head, target = random_case(40, "all")
 
