@@ -23,6 +23,7 @@ from headrace.errors import CapacityError, DamageError, RecipeError
 from headrace.pipeline import steps
 from headrace.pipeline.compared import check_compared
 from headrace.pipeline.quarantine import keep_quarantine
+from headrace.pipeline.rates import find_rate
 from headrace.pipeline.result import Run
 from headrace.pipeline.stored_tokens import StoredTokens, find_tokens
 from headrace.pipeline.threads import wait_asleep
@@ -31,6 +32,7 @@ from headrace.recipe import Recipe
 from headrace.report.html import build_report
 from headrace.store import Artefact, RunFolder, RunRecord, StepRecord
 from headrace.trace import Listener, event, recording, span
+from headrace.train.sweep_config import SweepConfig
 from headrace.version import VERSION
 
 LIBRARIES = (
@@ -45,6 +47,7 @@ LIBRARIES = (
     "jieba",
     "numba",
 )
+RATES_SUFFIX = "-rates"
 FREE_SHARE = 0.75  # of the free memory, for curation that was given no limit
 WORKER_BYTES = 700_000_000  # what one was seen to take; a smaller limit on memory means fewer of them
 LEAST_BYTES = 300_000_000
@@ -106,6 +109,20 @@ def _check_memory(limit_bytes: int | None) -> None:
         )
 
 
+def run_sweep(recipe: Recipe, options: RunOptions, sweep: SweepConfig) -> Artefact:
+    """The learning rates tried for the recipe's first stage, and the one suggested, in the summary.
+
+    Its steps are noted in a run of their own, `NAME-rates`; texts and tokens are shared with the recipe's.
+    """
+    if not recipe.train:
+        raise RecipeError("the recipe has no `train` section, so there is no stage to find a learning rate for.")
+    wait_asleep()
+    run = RunFolder(options.runs / f"{recipe.name}{RATES_SUFFIX}")
+    raw = _RawText.find(recipe.corpus, recipe.name, options) if recipe.corpus else None
+    with run.held(), recording(run.trace_path, options.listeners), span("run"):
+        return _Road(recipe, options, run).sweep(raw, sweep)
+
+
 @dataclass(frozen=True)
 class _RawText:
     """A corpus that is yet to be made, checked as far as that goes without reading it."""
@@ -160,11 +177,28 @@ class _Road:
                 raise keep_quarantine(self._run, error) from error
             if self._recipe.tokens or self._recipe.train:
                 self._learn(self._encode(curated))
+
+
+        if raw is not None and not (self._recipe.tokens or self._recipe.train):
+            self._curate(raw)
+        else:
+            self._learn(self._tokens(raw))
         self._record = self._record.model_copy(update={"finished": True})
         if self._record != self._before or not self._run.report_path.exists():
             self._run.write(self._record)
             with span("report"):
                 build_report(self._run)
+
+    def sweep(self, raw: _RawText | None, config: SweepConfig) -> Artefact:
+        """All steps up to the tokens, then a search for the first stage's learning rate."""
+        stored = self._tokens(raw)
+        settings = TrainSettings(
+            stage=self._recipe.train[0], model=self._recipe.model_config_or_default, seed=self._recipe.seed
+        )
+        return self._step("find rate", partial(find_rate, settings, config, stored=stored, store=self._store))
+
+    def _tokens(self, raw: _RawText | None) -> StoredTokens:
+        return self._find_tokens() if raw is None else self._encode(self._curate(raw))
 
     def _curate(self, raw: _RawText) -> Artefact:
         corpus, seed, store = raw.corpus, self._recipe.seed, self._store

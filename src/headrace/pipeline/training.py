@@ -89,7 +89,7 @@ def train(
             initial=str(initial.path.absolute()) if initial else None,
             kept=str(workspace.kept.absolute()),
             output=str(workspace.output.absolute()),
-            num_threads=max(1, _threads_here() // num_processes),
+            num_threads=max(1, threads_here() // num_processes),
         )
         summary = _carry_out(job, num_processes, listeners)
         return {**summary, "processes": num_processes, "forecast_memory_bytes": forecast_bytes}
@@ -155,7 +155,7 @@ def _check(settings: TrainSettings, tokens: Artefact, vocabulary: Artefact, *, n
     )
 
 
-def _threads_here() -> int:
+def threads_here() -> int:
     """Threads that this machine gives us: those of OMP_NUM_THREADS where it is set, else one per core."""
     return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
 

@@ -39,7 +39,12 @@ def _sentence(stage: Stage) -> str:
     text = f"{plural(summary['steps'], 'step')} over {short_count(summary['tokens'])} tokens"
     if summary["best_validation_loss"] is not None:
         text += f"; lowest held-out loss {decimal(summary['best_validation_loss'])}, "
-        text += f"after step {count(summary['best_step'])}, which is the model that was published"
+        text += f"after step {count(summary['best_step'])}"
+        text += {
+            "best": ", which is the model that was published",
+            "last": "; the last weights were published",
+            "average": "; an average of weights was published",
+        }[summary.get("published", "best")]
     if summary["stopped_early"]:
         text += "; stopped early, because the held-out loss no longer fell"
     return text + "."

@@ -62,16 +62,27 @@ class Loop:
         state.model.train()
         for batch in self._batches(state):
             clock = StepClock(waited_seconds=self._wait.seconds)
-            rate = self._set_learning_rate(state)
-            loss, num_targets = self._accumulate(state.model, batch)
-            loss, num_targets = self._add_up(state.model, loss, num_targets)
-            norm = self._finish_gradient(state, loss, num_targets)
-            taken = self._update(state, loss=loss / num_targets, norm=norm)
-            self._report(state, clock, taken=taken, loss=loss / num_targets, rate=rate, norm=norm)
+            outcome = self.step(state, batch)
+            self._report(state, clock, outcome)
             improved = self._validate(state)
             self._checkpoint(state, improved=improved)
             if self._patience_ended(state):
                 break
+
+    def close(self) -> None:
+        """Returns when everything is on the disk. Raises what the writer of checkpoints raised."""
+        if self.metrics is not None:
+            self.metrics.close()
+        self.checkpoints.close()
+
+    def step(self, state: TrainState, batch: Batch) -> "Outcome":
+        """One global batch: its gradient, over all micro-batches and processes, and the update made of it."""
+        rate = self._set_learning_rate(state)
+        loss, num_targets = self._accumulate(state.model, batch)
+        loss, num_targets = self._add_up(state.model, loss, num_targets)
+        norm = self._finish_gradient(state, loss, num_targets)
+        taken = self._update(state, loss=loss / num_targets, norm=norm)
+        return Outcome(loss=loss / num_targets, rate=rate, norm=norm, taken=taken)
 
     def _batches(self, state: TrainState) -> Iterator[Batch]:
         if self._patience_ended(state):
@@ -144,10 +155,8 @@ class Loop:
             logger.warning("step %d is left out: %s. Nothing was updated with its batch.", progress.step, reason)
             self.metrics.write("skip", {"step": progress.step, "reason": reason, "skipped": progress.num_skipped})
 
-    def _report(
-        self, state: TrainState, clock: "StepClock", *, taken: bool, loss: float, rate: float, norm: float
-    ) -> None:
-        if self.metrics is None or not taken:
+    def _report(self, state: TrainState, clock: "StepClock", outcome: "Outcome") -> None:
+        if self.metrics is None or not outcome.taken:
             return
         step, seconds = state.progress.step, clock.seconds
         tokens_per_second = self.config.global_batch_tokens / seconds
@@ -155,9 +164,9 @@ class Loop:
         self.metrics.write("train", {
             "step": step,
             "tokens": step * self.config.global_batch_tokens,
-            "loss": loss,
-            "learning_rate": rate,
-            "gradient_norm": norm,
+            "loss": outcome.loss,
+            "learning_rate": outcome.rate,
+            "gradient_norm": outcome.norm,
             "seconds": round(seconds, 4),
             "wait_seconds": round(clock.waited_seconds, 6),
             "tokens_per_second": round(tokens_per_second, 1),
@@ -165,7 +174,7 @@ class Loop:
         })  # fmt: skip
         total = self.num_steps * self.config.global_batch_tokens
         done = step * self.config.global_batch_tokens
-        progress("train", done, total, unit="tokens", loss=loss, share_of_peak=share_of_peak)
+        progress("train", done, total, unit="tokens", loss=outcome.loss, share_of_peak=share_of_peak)
 
     def _validate(self, state: TrainState) -> bool:
         """Measures the held-out loss if it is time to; True if it is the best so far."""
@@ -194,6 +203,19 @@ class Loop:
     def _patience_ended(self, state: TrainState) -> bool:
         patience = self.config.validation.patience
         return patience is not None and state.progress.num_worse >= patience
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a step."""
+
+    loss: float
+    """Mean over valid tokens, in nats."""
+    rate: float
+    norm: float
+    """Of the gradient, before clipping."""
+    taken: bool
+    """Whether anything was updated."""
 
 
 class StepClock:

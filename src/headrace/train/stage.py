@@ -25,7 +25,7 @@ from headrace.train.metrics import MetricLog, read_metrics
 from headrace.train.numerics import Numerics, matrix_gflops
 from headrace.train.optimizer import build_optimizer
 from headrace.train.publish import write_model_folder
-from headrace.train.schedule import StageSchedule
+from headrace.train.schedule import RateOfStep, StageSchedule
 from headrace.train.state import TrainState
 from headrace.train.validation import Validation
 
@@ -65,32 +65,38 @@ def train_stage(stage: Stage, group: Group) -> dict[str, Any]:
 
     To be called in every process of the group; only the leading one writes.
     """
+    loop, state = set_up(stage, group)
+    try:
+        with span("train", resumed_step=state.progress.step):
+            loop.run(state)
+            average_loss = _measure_average(loop, state)
+    finally:
+        loop.close()
+    return _publish(stage, state, loop, average_loss=average_loss) if group.leads else {}
+
+
+def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) -> tuple[Loop, TrainState]:
+    """The loop of a stage, and the state it goes on from: the newest checkpoint's, or a fresh one.
+
+    schedule: in place of the stage's own. The loop must be closed.
+    """
     store = stage.split("train")
-    schedule = StageSchedule(stage.config, stage.config.num_steps(store.plan.num_rows, store.row_tokens))
-    kept_step = schedule.last_level_step if stage.config.keep_before_cool_down else None
+    own = StageSchedule(stage.config, stage.config.num_steps(store.plan.num_rows, store.row_tokens))
+    kept_step = own.last_level_step if stage.config.keep_before_cool_down else None
     checkpoints = Checkpoints(stage.workspace.kept / "checkpoints", stage.config.checkpoint, always_kept=kept_step)
     if group.leads:
         checkpoints.clean()
     numerics = _settle_numerics(stage, store, group)
     numerics.apply()
-    state = _restore(stage, checkpoints, group, num_steps=schedule.num_steps)
-    resumed_step = state.progress.step
+    state = _restore(stage, checkpoints, group, num_steps=own.num_steps)
     state.model.compute_dtype = numerics.dtype
     if numerics.compiled:
         for block in state.model.blocks:
             block.compile(dynamic=False)
-    metrics = MetricLog(stage.workspace.kept / "metrics.jsonl", resumed_step=resumed_step) if group.leads else None
-    parts = LoopParts(numerics, schedule, kept_step, checkpoints, metrics)
-    loop = _build_loop(stage, store, group, parts=parts)
-    try:
-        with span("train", resumed_step=resumed_step):
-            loop.run(state)
-            average_loss = measure_average(loop, state)
-    finally:
-        if metrics:
-            metrics.close()
-        checkpoints.close()
-    return _publish(stage, state, loop, average_loss=average_loss) if group.leads else {}
+    metrics_path = stage.workspace.kept / "metrics.jsonl"
+    metrics = MetricLog(metrics_path, resumed_step=state.progress.step) if group.leads else None
+    parts = LoopParts(numerics, schedule or own, own.num_steps, kept_step, checkpoints, metrics)
+    return _build_loop(stage, store, group, parts=parts), state
 
 
 def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:
@@ -108,7 +114,7 @@ def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:
     return numerics
 
 
-def measure_average(loop: Loop, state: TrainState) -> float | None:
+def _measure_average(loop: Loop, state: TrainState) -> float | None:
     """The held-out loss of the averaged weights, where there are any; to be called in every process."""
     if state.average is None:
         return None
@@ -144,7 +150,8 @@ class LoopParts:
     """What a loop is put together from, besides what the stage says."""
 
     numerics: Numerics
-    schedule: StageSchedule
+    schedule: RateOfStep
+    num_steps: int
     kept_step: int | None
     checkpoints: Checkpoints
     metrics: MetricLog | None
@@ -176,7 +183,7 @@ def _build_loop(stage: Stage, store: TokenStore, group: Group, *, parts: LoopPar
         checkpoints=parts.checkpoints,
         metrics=parts.metrics,
         schedule=parts.schedule,
-        num_steps=parts.schedule.num_steps,
+        num_steps=parts.num_steps,
         kept_step=parts.kept_step,
         micro_batch_rows=micro_batch_rows,
         flops_per_token=stage.model.flops_per_token(stage.vocabulary_size, row_tokens),
