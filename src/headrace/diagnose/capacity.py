@@ -9,13 +9,20 @@ import psutil
 from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
 from headrace.train.config import StageConfig
+from headrace.train.optimizer_config import (
+    AdafactorConfig,
+    AdamWConfig,
+    AnyOptimizerConfig,
+    LionConfig,
+    MuonConfig,
+    SGDConfig,
+)
 
 # Bytes on disk per byte of raw file, over all artefacts of the data half: measured 0.9 on plain text (documents,
 # scores, curated copy, tokens), and zstd and gzip unfold text by 3 to 4.
 DISK_PER_RAW_BYTE = 1.0
 DISK_PER_COMPRESSED_BYTE = 4.0
-BYTES_PER_PARAMETER = 4 + 4 + 8 + 12  # weights, gradients, two moments, and the copy that a checkpoint is written from
-CHECKPOINT_BYTES_PER_PARAMETER = 12
+WEIGHT_BYTES = 4
 PROCESS_BYTES = 1_000_000_000  # measured: torch and the data libraries, compiled kernels, the allocator's reserve
 
 
@@ -46,13 +53,17 @@ def check_training(
             f"{_gigabytes(available)} are free. Use a smaller model or vocabulary, a smaller train.micro_batch_tokens "
             f"(now {stage.micro_batch_tokens:,}), or fewer processes."
         )
-    checkpoints = (stage.checkpoint.keep + 2) * CHECKPOINT_BYTES_PER_PARAMETER * parameters
+    kept = stage.checkpoint.keep + 2 + (2 if stage.keep_before_cool_down else 0)
+    checkpoints = kept * _checkpoint_bytes(stage, model, vocabulary_size)
     _check_disk(checkpoints, folder, what="the checkpoints of this training")
     return needed
 
 
 def forecast_training_bytes(stage: StageConfig, model: ModelConfig, *, vocabulary_size: int, row_tokens: int) -> int:
     """Peak memory of one training process: state, activations of a micro-batch, and the process itself.
+
+    State is weights, gradients, what the optimiser remembers, an average of weights where there is one, and the copy of
+    all but the gradients that a checkpoint is written from.
 
     Activations per token and block, in bf16 as the kernels keep them: the residual stream and its two norms, the joined
     projection, the mixed heads, gate, up and their product; and a row of attention weights per head.
@@ -61,7 +72,32 @@ def forecast_training_bytes(stage: StageConfig, model: ModelConfig, *, vocabular
     per_token = model.width * 6 + model.projection_width * 2 + model.feed_forward * 4
     activations = tokens * model.depth * 2 * (per_token + 2 * model.heads * row_tokens)
     head = 3 * 4 * vocabulary_size * model.width
-    return PROCESS_BYTES + BYTES_PER_PARAMETER * model.num_parameters(vocabulary_size) + activations + head
+    parameters = model.num_parameters(vocabulary_size)
+    state = WEIGHT_BYTES * parameters + 2 * _checkpoint_bytes(stage, model, vocabulary_size)
+    if isinstance(stage.optimizer, LionConfig):
+        state += WEIGHT_BYTES * parameters  # the signs of all parameters at once
+    return PROCESS_BYTES + state + activations + head
+
+
+def optimizer_bytes(config: AnyOptimizerConfig, model: ModelConfig, vocabulary_size: int) -> int:
+    """What an optimiser remembers between steps."""
+    parameters = model.num_parameters(vocabulary_size)
+    number_bytes = 2 if config.state_precision == "bf16" else 4
+    if isinstance(config, MuonConfig):
+        embeddings = vocabulary_size * model.width * (1 if model.tied else 2)
+        rest_bytes = 2 if config.rest.state_precision == "bf16" else 4
+        return number_bytes * (parameters - embeddings) + 2 * rest_bytes * embeddings
+    if isinstance(config, AdafactorConfig):
+        return 2 * number_bytes * parameters // model.width  # sums of rows and of columns
+    if isinstance(config, SGDConfig) and not config.momentum:
+        return 0
+    return number_bytes * parameters * (2 if isinstance(config, AdamWConfig) else 1)
+
+
+def _checkpoint_bytes(stage: StageConfig, model: ModelConfig, vocabulary_size: int) -> int:
+    copies = 1 if stage.average is None else 2
+    weights = copies * WEIGHT_BYTES * model.num_parameters(vocabulary_size)
+    return weights + optimizer_bytes(stage.optimizer, model, vocabulary_size)
 
 
 def _check_disk(needed: float, folder: Path, *, what: str) -> None:

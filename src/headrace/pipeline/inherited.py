@@ -1,13 +1,15 @@
-"""Work of a stage that was stopped, for a stage that wants the same up to there and another mixture from then on.
+"""Work of another stage that a new one would do to the same bits: up to there, it is taken over.
 
-Which samples a stage has seen follows from its recipe alone. So where two recipes differ in nothing but what their
-mixtures do after some sample, a checkpoint from before it belongs to both, bit for bit.
+Which samples a stage has seen, and at which rates, follows from its recipe alone. So where two recipes differ in
+nothing but what their mixtures do after some sample, or in how long they go on and how they end, a checkpoint from
+before it belongs to both. It is that of a stage that was stopped, or what a finished one has kept from before its
+cool-down.
 """
 
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,65 +17,106 @@ from typing import Any
 import orjson
 
 from headrace.store import Store, publish_folder, write_file
+from headrace.store.artefact import MANIFEST
 from headrace.tokens import TokenStore
-from headrace.tokens.mixture_config import MixtureConfig
 from headrace.tokens.ordering import samples_alike
 from headrace.trace import event
-from headrace.train.config import StageConfig
+from headrace.train.config import BEFORE_COOL_DOWN, StageConfig
+from headrace.train.schedule import StageSchedule
+from headrace.train.schedule_config import ScheduleConfig, TailConfig
 
 IDENTITY = "stage.json"
 CHECKPOINTS = "checkpoints"
+# What a stage does in its first steps does not depend on these, or is looked at more closely.
+ENDS: dict[str, Any] = {
+    "tokens": None,
+    "epochs": None,
+    "cool_down": 0.0,
+    "publish": "best",
+    "keep_before_cool_down": False,
+    "mixture": None,
+}
+SCHEDULE_ENDS: dict[str, Any] = {"final": 0.0, "cool_down_shape": "one_minus_sqrt"}
 
 
 def inherit(kept: Path, identity: Mapping[str, Any], *, store: Store, tokens: TokenStore) -> None:
-    """Fills the kept work of a new stage with what a stopped one did that was the same up to there; else does nothing.
+    """Fills the kept work of a new stage with what another did that was the same up to there; else does nothing.
 
     identity: all that a stage depends on, as JSON, with its config under `stage`. It is noted in `kept`, for later
     stages to look at.
     """
     if not (kept / IDENTITY).exists():
         own = {path.name for path in (kept / CHECKPOINTS).glob("step-*")} if (kept / CHECKPOINTS).exists() else set()
-        found = (
-            []
-            if own
-            else [_useful(path, identity, tokens) for path in store.root.glob(f".work/train-*/kept/{IDENTITY}")]
-        )
+        found = [] if own else [_useful(*each, identity, tokens) for each in _others(store)]
         if best := max((each for each in found if each), default=None):
-            step, folder = best
+            step, folder, address = best
             with suppress(OSError):  # its run goes on meanwhile, and drops the checkpoint
                 _take_over(folder, kept, step)
-                event("inherited", step=step, address=folder.parent.name)
+                event("inherited", step=step, address=address)
         write_file(kept / IDENTITY, orjson.dumps(identity))
 
 
-def _useful(path: Path, identity: Mapping[str, Any], tokens: TokenStore) -> tuple[int, Path] | None:
-    """The newest step of a stopped stage that this one would have come to as well, and the stage's kept work."""
+def _others(store: Store) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Folders with checkpoints of stages, stopped and finished, and what those depended on."""
+    for path in store.root.glob(f".work/train-*/kept/{IDENTITY}"):
+        with suppress(OSError, ValueError):
+            yield path.parent, orjson.loads(path.read_bytes())
+    for path in store.root.glob(f"train-*/{BEFORE_COOL_DOWN}"):
+        with suppress(OSError, ValueError, KeyError):
+            manifest = orjson.loads((path.parent / MANIFEST).read_bytes())
+            yield path, {"version": manifest["step_version"], "inputs": manifest["inputs"], **manifest["config"]}
+
+
+def _useful(
+    folder: Path, other: Mapping[str, Any], identity: Mapping[str, Any], tokens: TokenStore
+) -> tuple[int, Path, str] | None:
+    """The newest step of another stage that this one would have come to as well, its folder and its address."""
     with suppress(OSError, ValueError, KeyError):
-        other = orjson.loads(path.read_bytes())
-        if _without_mixture(other) != _without_mixture(identity):
+        if _beginning(other) != _beginning(identity):
             return None
-        mixtures = [MixtureConfig.model_validate(each["stage"]["mixture"], strict=False) for each in (other, identity)]
-        samples = samples_alike(mixtures[0], mixtures[1], tokens.plan)
-        config = StageConfig.model_validate(identity["stage"], strict=False)
-        most_steps = math.inf if math.isinf(samples) else samples // config.batch_rows(tokens.row_tokens)
-        steps = [int(each.name.removeprefix("step-")) for each in (path.parent / CHECKPOINTS).glob("step-*")]
+        before, config = (StageConfig.model_validate(each["stage"], strict=False) for each in (other, identity))
+        most_steps = min(_steps_alike(before, config, tokens), _steps_of_one_mixture(before, config, tokens))
+        steps = [int(path.name.removeprefix("step-")) for path in _checkpoints(folder)]
         newest = max((step for step in steps if step <= most_steps), default=0)
-        return (newest, path.parent) if newest else None
+        return (newest, folder, folder.parent.name) if newest else None
     return None
 
 
-def _without_mixture(identity: Mapping[str, Any]) -> dict[str, Any]:
-    stage = {name: value for name, value in identity["stage"].items() if name != "mixture"}
-    return {**identity, "stage": stage, "mixes": identity["stage"]["mixture"] is not None}
+def _steps_of_one_mixture(one: StageConfig, other: StageConfig, tokens: TokenStore) -> float:
+    if one.mixture is None or other.mixture is None:
+        return math.inf if one.mixture is other.mixture else 0
+    samples = samples_alike(one.mixture, other.mixture, tokens.plan)
+    return math.inf if math.isinf(samples) else samples // other.batch_rows(tokens.row_tokens)
+
+
+def _steps_alike(one: StageConfig, other: StageConfig, tokens: TokenStore) -> float:
+    sizes = (tokens.plan.num_rows, tokens.row_tokens)
+    schedules = [StageSchedule(config, config.num_steps(*sizes)) for config in (one, other)]
+    steps = schedules[0].steps_alike(schedules[1])
+    return 0 if isinstance(one.average, TailConfig) and not math.isinf(steps) else steps
+
+
+def _beginning(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a stage depends on, but for how it ends."""
+    stage = identity["stage"]
+    schedule = {**ScheduleConfig().as_json(), **stage.get("schedule", {}), **SCHEDULE_ENDS}
+    return {**identity, "stage": {**stage, **ENDS, "schedule": schedule}}
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted((folder if folder.name == BEFORE_COOL_DOWN else folder / CHECKPOINTS).glob("step-*"))
 
 
 def _take_over(folder: Path, kept: Path, step: int) -> None:
     """Links the checkpoints up to a step, which nobody changes any more, and copies what grows."""
     for name in ("numerics.json", "metrics.jsonl", "curriculum.npy"):
-        if (folder / name).exists():
-            write_file(kept / name, (folder / name).read_bytes())
+        # A finished stage has its metrics beside its model.
+        for path in (folder / name, folder.parent / name):
+            if path.exists():
+                write_file(kept / name, path.read_bytes())
+                break
     (kept / CHECKPOINTS).mkdir(exist_ok=True)
-    for path in sorted((folder / CHECKPOINTS).glob("step-*")):  # the best one before the newest, which counts
+    for path in _checkpoints(folder):  # the best one before the newest, which counts
         if int(path.name.removeprefix("step-")) <= step:
             staged = kept / CHECKPOINTS / f".{path.name}.tmp"
             shutil.copytree(path, staged, copy_function=os.link)

@@ -76,9 +76,8 @@ def train(
         forecast_bytes = _check(settings, tokens, vocabulary, num_processes=num_processes, store=store)
         for artefact in (tokens, vocabulary, *([initial] if initial else [])):
             artefact.verify()
-        if settings.stage.mixture is not None:
-            known = {"version": TRAIN_VERSION, "inputs": inputs, **identity.as_json()}
-            inherit(workspace.kept, known, store=store, tokens=TokenStore(tokens, "train", remote=stored.remote))
+        known = {"version": TRAIN_VERSION, "inputs": inputs, **identity.as_json()}
+        inherit(workspace.kept, known, store=store, tokens=TokenStore(tokens, "train", remote=stored.remote))
         job = TrainingJob(
             settings=settings,
             run=str(run.path.absolute()),

@@ -127,10 +127,18 @@ class Checkpoints:
         self._remove_old(progress)
 
     def _remove_old(self, progress: Progress) -> None:
+        protected = {self._path(step) for step in (progress.best_step, *self.always_kept()) if step}
         paths = sorted(self._folder.glob("step-*"))
         for path in paths[: -self._config.keep]:
-            if path not in (self._path(progress.best_step or -1), self._path(self._always_kept or -1)):
+            if path not in protected:
                 remove_folder(path)
+
+    def always_kept(self) -> list[int]:
+        """The step that is never removed, and the best before it; none where that is not written yet."""
+        if self._always_kept is None or not (path := self._path(self._always_kept) / PROGRESS).exists():
+            return []
+        best = Progress.model_validate_json(path.read_bytes()).best_step
+        return sorted({self._always_kept, best or self._always_kept})
 
     def _damage(self, path: Path) -> str | None:
         try:

@@ -10,6 +10,8 @@ from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
 
 COOL_DOWN = 0.3
+BEFORE_COOL_DOWN = "before-cool-down"
+"""Folder of a published model that holds checkpoints from before its cool-down."""
 
 
 class ValidationConfig(Config):

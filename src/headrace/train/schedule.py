@@ -41,6 +41,9 @@ class StageSchedule:
 
     def rate(self, progress: Progress) -> float:
         """The learning rate of the next step, as of its middle; a pure function of the progress."""
+        tokens = (progress.step + 0.5) * self.config.global_batch_tokens
+        if 1 < self.config.warm_up > tokens:  # of tokens alone, so that a longer stage rises by the same bits
+            return self.config.learning_rate * tokens / self.config.warm_up
         return self.rate_at((progress.step + 0.5) / self.num_steps, factor=progress.rate_factor)
 
     def decay_factor(self, progress: Progress) -> float:
@@ -72,9 +75,7 @@ class StageSchedule:
         """
         schedule, peak = self.config.schedule, self.config.learning_rate
         if share < self.warm_up:
-            if self.config.warm_up > 1:  # in tokens, so that a longer stage rises by the same bits
-                return peak * (share * self._total_tokens) / self.config.warm_up
-            return peak * share / self.config.warm_up
+            return peak * share / self.warm_up
         if schedule.shape in ("cosine", "linear"):
             x = (share - self.warm_up) / (1.0 - self.warm_up) if share < 1.0 else 1.0
             return peak * self._fallen(FALLS[schedule.shape](x))
@@ -107,6 +108,20 @@ class StageSchedule:
             (step for step in range(self.num_steps) if 1.0 - (step + 0.5) / self.num_steps < self.cool_down),
             self.num_steps,
         )
+
+    def steps_alike(self, other: "StageSchedule") -> float:
+        """Steps in which another stage, equal but for its length and its end, does the same to the bit."""
+        same_end = self.config.schedule == other.config.schedule and self.config.cool_down == other.config.cool_down
+        if same_end and self._total_tokens == other._total_tokens:
+            return math.inf
+        most = min(self.last_level_step, other.last_level_step)
+        for step in range(most):
+            progress = Progress(step=step)
+            if self.rate(progress) != other.rate(progress) or (
+                self.decay_factor(progress) != other.decay_factor(progress)
+            ):
+                return step
+        return most
 
     def _share(self, written: float) -> float:
         return min(1.0, written / self._total_tokens) if written > 1 else written

@@ -1,6 +1,7 @@
 """One stage from its inputs to a published model: what the loop needs is put together here."""
 
 import math
+import os
 import shutil
 import statistics
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from headrace.tokens.remote.source import RemoteSource
 from headrace.trace import event, span
 from headrace.train.averaging import Average, put_weights, weights_in_place
 from headrace.train.checkpoint import Checkpoints
-from headrace.train.config import StageConfig
+from headrace.train.config import BEFORE_COOL_DOWN, StageConfig
 from headrace.train.data import corruption, describe_sources, order_rows
 from headrace.train.loop import Loop
 from headrace.train.metrics import MetricLog, read_metrics
@@ -28,6 +29,8 @@ from headrace.train.publish import write_model_folder
 from headrace.train.schedule import RateOfStep, StageSchedule
 from headrace.train.state import TrainState
 from headrace.train.validation import Validation
+
+NUMERICS = "numerics.json"
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
     """
     store = stage.split("train")
     own = StageSchedule(stage.config, stage.config.num_steps(store.plan.num_rows, store.row_tokens))
-    kept_step = own.last_level_step if stage.config.keep_before_cool_down else None
+    kept_step = own.last_level_step or None if stage.config.keep_before_cool_down else None
     checkpoints = Checkpoints(stage.workspace.kept / "checkpoints", stage.config.checkpoint, always_kept=kept_step)
     if group.leads:
         checkpoints.clean()
@@ -101,7 +104,7 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
 
 def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:
     """What an earlier session of this stage chose, or a fresh choice; the leader's, in every process."""
-    path = stage.workspace.kept / "numerics.json"
+    path = stage.workspace.kept / NUMERICS
     if group.leads and not path.exists():
         row_tokens = store.row_tokens
         num_tokens = stage.config.num_steps(store.plan.num_rows, row_tokens) * stage.config.global_batch_tokens
@@ -217,6 +220,11 @@ def _publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float
     write_model_folder(
         state.model, stage.workspace.output, tokenizer_path=stage.tokenizer_path, row_tokens=loop.row_tokens
     )
+    for step in loop.checkpoints.always_kept():
+        path = loop.checkpoints.path_of(step)
+        shutil.copytree(path, stage.workspace.output / BEFORE_COOL_DOWN / path.name, copy_function=os.link)
+    if (stage.workspace.output / BEFORE_COOL_DOWN).exists():
+        shutil.copyfile(stage.workspace.kept / NUMERICS, stage.workspace.output / BEFORE_COOL_DOWN / NUMERICS)
     shutil.copyfile(metrics_path, stage.workspace.output / "metrics.jsonl")
     steps = [record for record in read_metrics(metrics_path) if record["kind"] == "train"]
     return {

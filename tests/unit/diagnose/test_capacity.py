@@ -9,11 +9,15 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from headrace.diagnose import check_corpus_disk, check_training, forecast_training_bytes
+from headrace.diagnose.capacity import optimizer_bytes
 from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
+from headrace.models.decoder import build_decoder
 from headrace.train.config import CheckpointConfig, StageConfig
+from headrace.train.optimizer import build_optimizer
 
 SIZES = {"depth": 4, "width": 256, "heads": 4, "kv_heads": 2, "feed_forward": 512}
 TINY = ModelConfig(depth=2, width=32, heads=2, kv_heads=1, feed_forward=64)
@@ -63,6 +67,56 @@ def test_the_forecast_holds_at_least_the_state_of_the_optimiser() -> None:
 
     assert needed > 16 * model.num_parameters(8192)
     assert needed < 100 * model.num_parameters(8192)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"name": "adamw"},
+        {"name": "adamw", "state_precision": "bf16"},
+        {"name": "muon"},
+        {"name": "muon", "state_precision": "bf16"},
+        {"name": "adafactor"},
+        {"name": "lion", "state_precision": "bf16"},
+        {"name": "sgd"},
+        {"name": "sgd", "momentum": 0.0},
+    ],
+    ids=str,
+)
+def test_the_forecast_of_an_optimisers_state_is_what_it_takes(optimizer: dict[str, Any]) -> None:
+    model = ModelConfig(preset="tiny", depth=2)
+    config = StageConfig(optimizer=optimizer).optimizer
+    decoder = build_decoder(model, 2_000, seed=1)
+    built = build_optimizer(config, decoder)
+    for parameter in decoder.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    built.step()
+
+    taken = sum(moment.nbytes for moment in built.state().values())
+
+    most = 2 if optimizer["name"] == "adafactor" else 1.02
+    assert taken <= 1.02 * optimizer_bytes(config, model, 2_000) <= most * 1.02 * taken
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ({"optimizer": {"name": "lion"}}, {"optimizer": {"name": "adamw"}}),
+        ({"optimizer": {"name": "adafactor"}}, {"optimizer": {"name": "sgd"}}),
+        ({"optimizer": {"state_precision": "bf16"}}, {"optimizer": {"name": "adamw"}}),
+        ({}, {"average": {"kind": "tail"}}),
+    ],
+    ids=str,
+)
+def test_the_forecast_follows_what_is_remembered(less: dict[str, Any], more: dict[str, Any]) -> None:
+    model = ModelConfig(preset="base")
+
+    small, large = (
+        forecast_training_bytes(StageConfig(**given), model, vocabulary_size=8192, row_tokens=256)
+        for given in (less, more)
+    )
+
+    assert small + 3 * model.num_parameters(8192) < large
 
 
 def test_a_training_that_fits_is_let_through_with_its_forecast(tmp_path: Path) -> None:
