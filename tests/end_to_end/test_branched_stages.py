@@ -1,11 +1,14 @@
 """A stage that kept its state from before its cool-down is gone on with by a longer one, to the same bits."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_project import RECIPE, write_corpus
+from typer.testing import CliRunner
 
+from headrace.cli.main import app
 from headrace.pipeline import RunOptions, run_recipe
 from headrace.recipe import Recipe
 from headrace.store import Artefact
@@ -67,3 +70,22 @@ def test_a_longer_stage_begins_where_a_finished_one_began_to_cool_down(project: 
 
     _, inherited = train(project, runs, "other", tokens=2 * STEP_TOKENS, cool_down=0.0, learning_rate=1e-3)
     assert inherited == []
+
+
+@pytest.mark.slow
+def test_a_rate_is_found_by_the_command_and_found_again_at_once(project: Path, tmp_path: Path) -> None:
+    stage = {**RECIPE["train"], "optimizer": {"name": "lion"}}  # type: ignore[dict-item]
+    (project / "rates.yaml").write_text(json.dumps({**RECIPE, "name": "rates", "train": stage, "evaluate": None}))
+    command = ["find-rate", str(project / "rates.yaml"), "--runs", str(tmp_path), "--steps", "30", "--json"]
+
+    first, second = (CliRunner().invoke(app, command) for _ in range(2))
+
+    assert first.exit_code == 0, first.output
+    assert first.stdout == second.stdout
+    table = json.loads(first.stdout)
+    assert table["rates"][0]["rate"] == 1e-5
+    assert 1e-4 < table["suggested_rate"] < 1.0
+    assert len(list((tmp_path / "store").glob("rates-*"))) == 1
+    assert (tmp_path / "rates-rates" / "run.json").exists()
+    refused = CliRunner().invoke(app, [*command, "--lowest", "2"])
+    assert refused.exit_code == 2

@@ -178,7 +178,6 @@ class _Road:
             if self._recipe.tokens or self._recipe.train:
                 self._learn(self._encode(curated))
 
-
         if raw is not None and not (self._recipe.tokens or self._recipe.train):
             self._curate(raw)
         else:
