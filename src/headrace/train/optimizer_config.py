@@ -16,8 +16,8 @@ class RememberingConfig(Config):
     weight_decay: float = Field(default=0.1, ge=0)
     """Share of a matrix removed per step, times the learning rate. Norm gains and biases are never decayed."""
     state_precision: StatePrecision = "fp32"
-    """In what the optimiser's memory is kept. `bf16` takes half the room, and a little longer: it is rounded at random,
-    so that changes too small for it still add up."""
+    """In what the optimiser's memory is kept. `bf16` takes half the room, and longer: it is rounded at random, so that
+    changes too small for it still add up."""
 
 
 class AdamWConfig(RememberingConfig):
