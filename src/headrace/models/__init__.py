@@ -6,10 +6,13 @@ Promises: no token attends across a document boundary; saved weights give the sa
 fp32).
 Not promised: equal bits between thread counts, devices or compiled and eager runs.
 
-    config.py          sizes, presets, counts of parameters and operations (needs no torch)
-    decoder.py         the blocks and the decoder made of them
-    attention.py       causal attention inside documents
-    hugging_face.py    folders in and out
+    config.py fields.py counts.py rotary_scaling.py    settings, sizes, counts of parameters and operations (no torch)
+    attention.py positions.py relative.py cache.py     what a block is made of, as functions
+    norms.py self_attention.py feed_forward.py         ... and as modules
+    block.py embedding.py transformer.py               what all shapes are made of
+    decoder.py encoder.py encoder_decoder.py build.py  the three shapes
+    initial.py                                         first weights, learning rates across widths
+    hugging_face.py                                    folders in and out
 """
 
 from headrace.models.config import ModelConfig
