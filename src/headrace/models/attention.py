@@ -111,15 +111,17 @@ def _reach(rule: AttentionRule, start: int, end: int, *, ordered: bool) -> tuple
 
 def _visible(document_BT: Tensor, prefix_BT: Tensor | None, rule: AttentionRule, query: slice, key: slice) -> Tensor:
     """Boolean (B, queries, keys): may query t see key s?"""
+    # Compared, not subtracted: the compiler works the mask out anew in every head, and differences of int64 are slow.
     place_T = torch.arange(document_BT.shape[1], device=document_BT.device)
+    query_T1, key_1S = place_T[query, None], place_T[None, key]
     visible = document_BT[:, query, None] == document_BT[:, None, key]
-    behind = place_T[query, None] - place_T[None, key]
     if rule.causal:
-        in_order = behind >= 0
+        in_order = query_T1 >= key_1S
         visible = visible & (in_order if prefix_BT is None else in_order | prefix_BT[:, None, key])
     if rule.window is not None:
-        near = (behind if rule.causal and prefix_BT is None else behind.abs()) < rule.window
-        visible = visible & near
+        visible = visible & (key_1S > query_T1 - rule.window)
+        if not rule.causal or prefix_BT is not None:
+            visible = visible & (key_1S < query_T1 + rule.window)
     return visible
 
 
