@@ -23,7 +23,7 @@ from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
 from headrace.train.metrics import MetricLog
 from headrace.train.numerics import Numerics
-from headrace.train.optimizer import finish_gradient, gradients_of
+from headrace.train.optimizer import finish_gradient, gradients_of, set_learning_rate
 from headrace.train.schedule import learning_rate
 from headrace.train.state import TrainState
 from headrace.train.validation import Validation
@@ -78,8 +78,7 @@ class Loop:
 
     def _set_learning_rate(self, state: TrainState) -> float:
         rate = learning_rate(self.config, (state.progress.step + 0.5) / self.num_steps)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(state.optimizer, rate)
         return rate
 
     def _accumulate(self, model: Decoder, batch: Batch) -> tuple[float, int]:

@@ -6,17 +6,32 @@ import torch
 from torch import Tensor, nn
 
 from headrace.errors import DivergenceError
+from headrace.models.initial import learning_rate_scale
+from headrace.models.transformer import Transformer
 from headrace.train.config import OptimizerConfig
 
 
 def build_optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.AdamW:
-    """AdamW over all parameters; matrices decay, vectors do not. One fused pass over memory per step."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    """AdamW over all parameters; matrices decay, vectors do not. One fused pass over memory per step.
+
+    A model that is scaled across widths has one more group, with the rate of its inner matrices.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {(config.weight_decay, 1.0): [], (0.0, 1.0): []}
+    for name, parameter in model.named_parameters():
+        decay = config.weight_decay if parameter.dim() >= 2 else 0.0
+        scale = learning_rate_scale(name, model.config) if isinstance(model, Transformer) else 1.0
+        groups.setdefault((decay, scale), []).append(parameter)
+    described = [
+        {"params": parameters, "weight_decay": decay, "rate_scale": scale}
+        for (decay, scale), parameters in groups.items()
     ]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+    return torch.optim.AdamW(described, lr=0.0, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Gives every group the rate of the schedule, scaled as the group's parameters are."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate_scale"]
 
 
 def finish_gradient(
