@@ -201,6 +201,11 @@ class ModelFields(Config):
             return self.attention_scale
         return self.head_width**-0.5 if self.base_width is None else 8 / self.head_width
 
+    @property
+    def is_noisy(self) -> bool:
+        """Whether a training step leaves anything out by chance."""
+        return bool(self.dropout or self.attention_dropout or self.stochastic_depth)
+
     def window_of(self, block: int) -> int | None:
         """The sliding window of a block, counted from 0."""
         return None if block < self.full_attention_blocks else self.sliding_window

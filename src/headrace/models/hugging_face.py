@@ -14,11 +14,14 @@ from torch import Tensor
 
 from headrace.errors import InputError
 from headrace.models.build import Model
+from headrace.models.config import ModelConfig
 from headrace.models.decoder import Decoder
 from headrace.models.families import FAMILIES, Facts, Family, UnsuitedError, family_for
+from headrace.models.families.family import TRAINING_ONLY
 from headrace.models.foreign_weights import fill, foreign_tensors, plain_tensors, unfilled_model
 from headrace.store import write_file
 
+OURS = "headrace"  # entry of a `config.json` that others ignore
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
 
@@ -39,7 +42,9 @@ def save_model(model: Model, folder: Path, facts: Facts) -> Family:
     """
     family = family_for(model.config)
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / CONFIG, family.write(model.config, facts))
+    noise = {name: value for name in sorted(TRAINING_ONLY) if (value := getattr(model.config, name))}
+    written = family.write(model.config, facts) | ({OURS: noise} if noise else {})
+    write_json(folder / CONFIG, written)
     roles = facts.as_json() | {"decoder_start_token_id": facts.start_token}
     generation = {name: roles[name] for name in ("bos_token_id", "eos_token_id") if roles[name] is not None}
     if facts.start_token is not None:
@@ -71,7 +76,7 @@ def load_model(folder: Path) -> tuple[Model, Facts]:
     tensors = plain_tensors(family, named)
     try:
         facts = family.facts(foreign)
-        model = unfilled_model(family.read(foreign, tensors), facts.vocabulary_size)
+        model = unfilled_model(_with_noise(family.read(foreign, tensors), foreign), facts.vocabulary_size)
     except UnsuitedError as error:
         raise InputError(f"{folder / CONFIG}: {error}.") from error
     except (KeyError, TypeError, ValidationError) as error:
@@ -83,6 +88,13 @@ def load_model(folder: Path) -> tuple[Model, Facts]:
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: not the weights that {CONFIG} describes ({error}).") from error
     return model, facts
+
+
+def _with_noise(config: ModelConfig, foreign: dict[str, Any]) -> ModelConfig:
+    """With the dropout that `save_model` wrote beside what the family knows, for a training that goes on."""
+    ours = foreign.get(OURS)
+    kept = {name: ours[name] for name in TRAINING_ONLY & set(ours)} if isinstance(ours, dict) else {}
+    return ModelConfig.model_validate(config.as_json() | kept) if kept else config
 
 
 def reason_of(error: Exception) -> str:

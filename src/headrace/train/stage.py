@@ -153,6 +153,7 @@ def _build_loop(
         config=config,
         numerics=numerics,
         group=group,
+        seed=stage.seed,
         stream=stream,
         validation=_build_validation(stage, end, store=store, group=group),
         checkpoints=checkpoints,

@@ -22,7 +22,7 @@ from headrace.train.optimizer import build_optimizer, set_learning_rate
 WIDTHS = (128, 256, 512)
 BASE_WIDTH = 64
 STEPS, RATE = 8, 3e-3
-SEEDS = (1, 2)
+SEEDS = (1, 2, 3)
 
 
 def config_of(width: int, base_width: int | None) -> ModelConfig:
