@@ -61,7 +61,9 @@ def test_a_run_becomes_one_file_that_says_the_same(finished: Path, headrace: Hea
     done = headrace("convert", finished / "small", tmp_path / "small.gguf", "--type", "f32")
     assert done.returncode == 0, done.stderr
 
-    from_run, from_file = (headrace("generate", model, *words) for model in (finished / "small", tmp_path / "small.gguf"))
+    from_run, from_file = (
+        headrace("generate", model, *words) for model in (finished / "small", tmp_path / "small.gguf")
+    )
 
     assert from_file.returncode == 0, from_file.stderr
     assert from_file.stdout == from_run.stdout

@@ -62,11 +62,15 @@ def test_an_onnx_file_gives_the_logits_of_the_model(headrace: Headrace, folder: 
 
     assert done.code == 0, done.stderr
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    tokens = torch.arange(12)[None]
-    (found,) = session.run(None, {"input_ids": tokens.numpy(), "attention_mask": torch.ones_like(tokens).numpy()})
     model = open_model(folder).model.eval()
     assert isinstance(model, Decoder)
-    torch.testing.assert_close(torch.from_numpy(found), model.logits(tokens).detach(), rtol=0, atol=1e-4)
+    for batch, time in [(1, 1), (3, 12), (1, 300)]:
+        tokens = torch.randint(0, 400, (batch, time), generator=torch.Generator().manual_seed(1))
+        mask = torch.ones_like(tokens)
+        mask[-1, (time + 1) // 2 :] = 0  # the last row is padded
+        (found,) = session.run(None, {"input_ids": tokens.numpy(), "attention_mask": mask.numpy()})
+        wanted, used = model.logits(tokens).detach(), mask.bool()
+        torch.testing.assert_close(torch.from_numpy(found)[used], wanted[used], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

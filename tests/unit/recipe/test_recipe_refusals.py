@@ -171,7 +171,7 @@ def test_what_must_be_written_has_no_default(key: str) -> None:
         ({"train": STAGE, "model": {"head_bias": True}}, "model.head_bias: .* leave it out"),
         (
             {"train": STAGE, "model": {"positions": "learned", "max_positions": 100}},
-            "model.max_positions 100 is below tokens.row_tokens 256",
+            "model.max_positions: 100 is less than a row.s 256 tokens",
         ),
         (
             {"train": {"global_batch_tokens": 1000}},
