@@ -20,10 +20,12 @@ def plain_tensors(family: Family, tensors: Named) -> Named:
 
 
 def unfilled_model(config: ModelConfig, vocabulary_size: int) -> Model:
-    """A model whose weights are whatever lay in its memory: to be filled."""
+    """A model whose weights have sizes and no memory: nothing is held until `fill` has seen that the sizes are right.
+
+    Raises RuntimeError for sizes that no memory could hold.
+    """
     with torch.device("meta"):
-        model = empty_model(config, vocabulary_size)
-    return model.to_empty(device="cpu")
+        return empty_model(config, vocabulary_size)
 
 
 def fill(model: Model, family: Family, tensors: Named) -> None:
@@ -31,10 +33,11 @@ def fill(model: Model, family: Family, tensors: Named) -> None:
 
     Raises KeyError for a missing tensor, RuntimeError for one of the wrong shape, UnsuitedError for tensors left over.
     """
-    left = dict(tensors)
+    left, weights = dict(tensors), {}
     for name, parameter in model.named_parameters():
         joined = [_taken(left, piece) for piece in family.pieces(name, model.config)]
-        _copy(parameter, joined[0] if len(joined) == 1 else torch.cat(joined))
+        weights[name] = _copy(joined[0] if len(joined) == 1 else torch.cat(joined), parameter.shape)
+    model.load_state_dict(weights, assign=True)
     _check_copy(model, family, left)
     if left:
         raise UnsuitedError(f"tensors this model has no place for: {', '.join(sorted(left)[:3])}")
@@ -70,11 +73,11 @@ def rows_of(name: str, config: ModelConfig, num_rows: int) -> list[int]:
     return joined.get(layer, [num_rows])
 
 
-@torch.no_grad()
-def _copy(parameter: Tensor, tensor: Tensor) -> None:
-    if tensor.shape != parameter.shape:  # copy_ would stretch what it can
-        raise RuntimeError(f"a tensor of shape {tuple(tensor.shape)}, wanted {tuple(parameter.shape)}")
-    parameter.copy_(tensor)
+def _copy(tensor: Tensor, shape: torch.Size) -> Tensor:
+    """The tensor in float32 and in memory of its own."""
+    if tensor.shape != shape:
+        raise RuntimeError(f"a tensor of shape {tuple(tensor.shape)}, wanted {tuple(shape)}")
+    return torch.empty(shape).copy_(tensor)
 
 
 def _taken(left: Named, piece: Piece) -> Tensor:

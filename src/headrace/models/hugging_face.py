@@ -79,7 +79,7 @@ def load_model(folder: Path) -> tuple[Model, Facts]:
         model = unfilled_model(_with_noise(family.read(foreign, tensors), foreign), facts.vocabulary_size)
     except UnsuitedError as error:
         raise InputError(f"{folder / CONFIG}: {error}.") from error
-    except (KeyError, TypeError, ValidationError) as error:
+    except (KeyError, TypeError, RuntimeError, ValidationError) as error:
         raise InputError(f"{folder / CONFIG}: not a usable {family.model_type} config ({reason_of(error)}).") from error
     try:
         fill(model, family, tensors)

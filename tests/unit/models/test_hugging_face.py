@@ -148,6 +148,8 @@ def change_config(folder: Path, **given: Any) -> None:
         ({"vocab_size": "gone"}, r"config\.json: not a usable .*vocab_size"),
         ({"num_key_value_heads": 3}, r"config\.json: not a usable .*kv_heads 3 must divide"),
         ({"num_hidden_layers": "two"}, r"config\.json: not a usable .*depth"),
+        ({"intermediate_size": 10**9, "num_hidden_layers": 500}, r"model\.safetensors: not the weights"),
+        ({"intermediate_size": 10**18}, r"config\.json: not a usable"),
         ({"num_hidden_layers": 3}, r"model\.safetensors: not the weights that config\.json describes"),
         ({"num_hidden_layers": 1}, r"model\.safetensors: tensors this model has no place for"),
         ({"vocab_size": 399}, r"model\.safetensors: not the weights"),
