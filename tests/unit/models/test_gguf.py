@@ -253,13 +253,18 @@ def test_smollm_has_the_logits_that_transformers_reads(smollm: GGUFModel) -> Non
 
 
 @pytest.mark.slow
-def test_smollm_in_eight_bits_gives_llama_cpp_our_logits(smollm: GGUFModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["f32", "q8_0"])
+def test_smollm_gives_llama_cpp_our_logits(kind: GGUFType, smollm: GGUFModel, tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
-    write_model(smollm.model, path, facts=smollm.facts, tokenizer=smollm.tokenizer, kind="q8_0", begins=smollm.begins)
+    write_model(smollm.model, path, facts=smollm.facts, tokenizer=smollm.tokenizer, kind=kind, begins=smollm.begins)
     tokens = ids_of(smollm.tokenizer, TEXT)
 
     found = torch.from_numpy(llama_cpp_logits(path, tokens))
 
     ours = logits(read_model(path).model, torch.tensor([tokens]))[0]
-    assert float((found.argmax(-1) == ours.argmax(-1)).float().mean()) > 0.95
-    assert float((found.log_softmax(-1) - ours.log_softmax(-1)).abs().mean()) < 0.1
+    if kind == "f32":
+        torch.testing.assert_close(found, ours, rtol=0, atol=2e-4)
+    # In 8 bits llama.cpp rounds what goes into each product as well: probabilities, not logits, stay close.
+    divergence = (ours.softmax(-1) * (ours.log_softmax(-1) - found.log_softmax(-1))).sum(-1).mean()
+    print(f"{kind}: {float((found - ours).abs().max()):.2g} at most, divergence {float(divergence):.2g} nats a token")
+    assert float(divergence) < {"f32": 1e-6, "q8_0": 0.01}[kind]
