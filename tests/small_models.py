@@ -2,14 +2,15 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
 from small_road import ROW_TOKENS, VOCABULARY_SIZE, Road
-from torch import Tensor
+from torch import Tensor, nn
 
 from headrace.models import ModelConfig
+from headrace.models.build import Model, build_model
 from headrace.models.decoder import Decoder, build_decoder
 from headrace.parallel import Group
 from headrace.store import Workspace
@@ -19,6 +20,8 @@ from headrace.train.config import CheckpointConfig, StageConfig
 from headrace.train.numerics import Numerics
 from headrace.train.stage import Stage, train_stage
 
+Shaped = TypeVar("Shaped", bound=nn.Module)
+
 
 def small_config(**given: Any) -> ModelConfig:
     """Two blocks of width 32, four query heads on two key-value heads."""
@@ -27,12 +30,21 @@ def small_config(**given: Any) -> ModelConfig:
 
 def rough_decoder(config: ModelConfig, *, vocabulary_size: int = VOCABULARY_SIZE, seed: int = 1) -> Decoder:
     """A decoder with large weights and uneven gains, so that a mistake anywhere shows in its output."""
-    decoder = build_decoder(config, vocabulary_size, seed=seed)
+    return roughen(build_decoder(config, vocabulary_size, seed=seed), seed=seed)
+
+
+def rough_model(config: ModelConfig, *, vocabulary_size: int = VOCABULARY_SIZE, seed: int = 1) -> Model:
+    """The same of any shape."""
+    return roughen(build_model(config, vocabulary_size, seed=seed), seed=seed)
+
+
+def roughen(model: Shaped, *, seed: int = 1) -> Shaped:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in decoder.parameters():
-            parameter.normal_(0.0 if parameter.dim() > 1 else 1.0, 0.2, generator=generator)
-    return decoder
+        for name, parameter in model.named_parameters():
+            mean = 0.0 if parameter.dim() > 1 or name.endswith("bias") else 1.0
+            parameter.normal_(mean, 0.2, generator=generator)
+    return model
 
 
 def inputs_of(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

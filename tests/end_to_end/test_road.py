@@ -56,6 +56,19 @@ def test_workers_change_no_byte(project: Path, finished: Path, headrace: Headrac
             assert content(runs, "small", step) == content(finished, "small", step), step
 
 
+def test_a_run_becomes_one_file_that_says_the_same(finished: Path, headrace: Headrace, tmp_path: Path) -> None:
+    words = ("--prompt", "the mill", "--max-tokens", 12, "--temperature", 0)
+    done = headrace("convert", finished / "small", tmp_path / "small.gguf", "--type", "f32")
+    assert done.returncode == 0, done.stderr
+
+    from_run, from_file = (
+        headrace("generate", model, *words) for model in (finished / "small", tmp_path / "small.gguf")
+    )
+
+    assert from_file.returncode == 0, from_file.stderr
+    assert from_file.stdout == from_run.stdout
+
+
 def test_transformers_opens_the_model_and_continues_as_we_do(finished: Path, headrace: Headrace) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that trained a model.")]
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A run, a folder of transformers or headrace, or a GGUF file.")
+]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 Temperature = Annotated[float, typer.Option(min=0, help="0 always takes the likeliest token; higher is more varied.")]
 TopK = Annotated[int, typer.Option(min=0, help="Draw from this many likeliest tokens only; 0: from all.")]
@@ -39,10 +41,10 @@ def generate(
 ) -> None:
     """Continue a text, streaming to the terminal."""
     from headrace.cli.terminal_text import safe_text
-    from headrace.pipeline import open_run
+    from headrace.pipeline import open_generator
     from headrace.serve import SamplingConfig
 
-    model = open_run(run).model
+    model = open_generator(run)
     config = SamplingConfig(max_tokens=max_tokens, temperature=temperature, top_k=top_k or None, top_p=top_p)
     text = as_unicode(sys.stdin.buffer.read() if prompt == "-" else prompt)
     if as_json:
@@ -72,10 +74,10 @@ def chat(
     A model that was only pretrained does not answer questions: it continues what stands there, your lines and its own.
     """
     from headrace.cli.terminal_text import safe_text
-    from headrace.pipeline import open_run
+    from headrace.pipeline import open_generator
     from headrace.serve import SamplingConfig
 
-    model = open_run(run).model
+    model = open_generator(run)
     config = SamplingConfig(max_tokens=max_tokens, temperature=temperature, top_k=top_k or None, top_p=top_p)
     typer.echo("The model continues what you write. An empty line begins anew, Ctrl-D ends.", err=True)
     history = ""

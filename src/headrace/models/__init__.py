@@ -2,14 +2,19 @@
 
 In: packed rows (token ids, positions that restart per document, document ids). Out: final hidden states, and logits
 from the head.
-Promises: no token attends across a document boundary; saved weights give the same logits in transformers (1e-4 in
-fp32).
+Promises: no token attends across a document boundary; weights that transformers has a family for give the same logits
+there (1e-4 in fp32), in either direction.
 Not promised: equal bits between thread counts, devices or compiled and eager runs.
 
-    config.py          sizes, presets, counts of parameters and operations (needs no torch)
-    decoder.py         the blocks and the decoder made of them
-    attention.py       causal attention inside documents
-    hugging_face.py    folders in and out
+    config.py fields.py counts.py rotary_scaling.py    settings, sizes, counts of parameters and operations (no torch)
+    attention.py positions.py relative.py cache.py     what a block is made of, as functions
+    norms.py self_attention.py feed_forward.py         ... and as modules
+    block.py embedding.py transformer.py               what all shapes are made of
+    decoder.py encoder.py encoder_decoder.py build.py  the three shapes
+    initial.py                                         first weights, learning rates across widths
+    families/ foreign_weights.py unscaled.py           what others call our settings and weights
+    hugging_face.py gguf_files/ onnx_file.py           bytes in and out
+    opened.py convert.py                               whatever a user points at, and from one format to another
 """
 
 from headrace.models.config import ModelConfig

@@ -1,174 +1,153 @@
-"""Folders that transformers loads: our weights under the names of its Llama (or, with query-key norm, Qwen 3) family.
+"""Folders that transformers loads, in and out: `config.json` and safetensors, under the names of a family it knows.
 
-Joined projections are split and joined by rows; nothing is rounded, so a round trip is exact. Only safetensors and JSON
-are read, never a pickle and never code.
+Nothing is rounded, so a round trip is exact. Only safetensors and JSON are read, never a pickle and never code.
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from headrace.errors import InputError
+from headrace.models.build import Model
 from headrace.models.config import ModelConfig
 from headrace.models.decoder import Decoder
+from headrace.models.families import FAMILIES, Facts, Family, UnsuitedError, family_for
+from headrace.models.families.family import TRAINING_ONLY
+from headrace.models.foreign_weights import fill, foreign_tensors, plain_tensors, unfilled_model
 from headrace.store import write_file
 
-_PLAIN_NAMES = {
-    "attention_norm.weight": "input_layernorm.weight",
-    "attention.output.weight": "self_attn.o_proj.weight",
-    "attention.query_norm.weight": "self_attn.q_norm.weight",
-    "attention.key_norm.weight": "self_attn.k_norm.weight",
-    "feed_forward_norm.weight": "post_attention_layernorm.weight",
-    "feed_forward.down.weight": "mlp.down_proj.weight",
-}
-_JOINED_NAMES = {
-    "attention.query_key_value.weight": (
-        "self_attn.q_proj.weight",
-        "self_attn.k_proj.weight",
-        "self_attn.v_proj.weight",
-    ),
-    "feed_forward.gate_up.weight": ("mlp.gate_proj.weight", "mlp.up_proj.weight"),
-}
+OURS = "headrace"  # entry of a `config.json` that others ignore
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
 
 def save_decoder(decoder: Decoder, folder: Path, *, max_positions: int, end_token: int) -> None:
-    """Writes `config.json`, `generation_config.json` and `model.safetensors` (float32), each in one step."""
-    config = describe_decoder(decoder, max_positions=max_positions, end_token=end_token)
-    tensors = {name: tensor.detach().float().contiguous() for name, tensor in _to_foreign(decoder)}
-    write_file(folder / "config.json", json.dumps(config, indent=2).encode())
-    generation = {"bos_token_id": end_token, "eos_token_id": end_token, "do_sample": True}
-    write_file(folder / "generation_config.json", json.dumps(generation, indent=2).encode())
-    write_file(folder / "model.safetensors", save(tensors, metadata={"format": "pt"}))
+    """Writes the folder of a decoder whose documents all end, and begin behind, one token."""
+    save_model(decoder, folder, _facts_of_training(decoder, max_positions, end_token))
 
 
 def describe_decoder(decoder: Decoder, *, max_positions: int, end_token: int) -> dict[str, Any]:
-    """The `config.json` of transformers' LlamaForCausalLM or Qwen3ForCausalLM for this decoder."""
-    config = decoder.config
-    family = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "mlp_bias": False}
-    if config.qk_norm:
-        family = {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "use_sliding_window": False}
-    return {
-        **family,
-        "vocab_size": decoder.vocabulary_size,
-        "hidden_size": config.width,
-        "intermediate_size": config.feed_forward,
-        "num_hidden_layers": config.depth,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads,
-        "head_dim": config.head_width,
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "max_position_embeddings": max_positions,
-        "rms_norm_eps": config.norm_epsilon,
-        "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "tie_word_embeddings": config.tied,
-        "bos_token_id": end_token,
-        "eos_token_id": end_token,
-        "dtype": "float32",
-    }
+    """The `config.json` that `save_decoder` writes."""
+    return family_for(decoder.config).write(decoder.config, _facts_of_training(decoder, max_positions, end_token))
+
+
+def save_model(model: Model, folder: Path, facts: Facts) -> Family:
+    """Writes `config.json`, `generation_config.json` and `model.safetensors` (float32), each in one step.
+
+    Returns the family it is written as: one of transformers' where one can express the config, else our own.
+    """
+    family = family_for(model.config)
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = {name: value for name in sorted(TRAINING_ONLY) if (value := getattr(model.config, name))}
+    written = family.write(model.config, facts) | ({OURS: noise} if noise else {})
+    write_json(folder / CONFIG, written)
+    roles = facts.as_json() | {"decoder_start_token_id": facts.start_token}
+    generation = {name: roles[name] for name in ("bos_token_id", "eos_token_id") if roles[name] is not None}
+    if facts.start_token is not None:
+        generation |= {"decoder_start_token_id": facts.start_token, "pad_token_id": facts.pad_token}
+    if model.config.shape != "encoder":
+        write_json(folder / "generation_config.json", generation | {"do_sample": True})
+    tensors = dict(foreign_tensors(model, family))
+    write_file(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
+    return family
 
 
 def load_decoder(folder: Path) -> Decoder:
-    """A decoder with the weights of a Llama or Qwen 3 folder, ours or another's.
+    """A decoder with the weights of a folder, ours or another's.
 
-    Raises InputError, naming the file, for a missing or damaged file, another family, or options we do not have.
+    Raises InputError, naming the file, for a missing or damaged file, a family that is not known or has another shape,
+    or options we do not have.
     """
-    foreign = _read_config(folder)
+    model, _ = load_model(folder)
+    if not isinstance(model, Decoder):
+        raise InputError(f"{folder / CONFIG}: a model of shape {model.config.shape}, wanted one that continues text.")
+    return model
+
+
+def load_model(folder: Path) -> tuple[Model, Facts]:
+    """A model of any shape from a folder, and what else its config says. Raises InputError as `load_decoder` does."""
+    foreign = read_config(folder)
+    family = FAMILIES[foreign["model_type"]]
+    path, named = read_weights(folder)
+    tensors = plain_tensors(family, named)
     try:
-        decoder = Decoder(_config_from_foreign(foreign, folder), foreign["vocab_size"])
-    except (KeyError, TypeError, ValidationError) as error:
-        reason = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": repr(error)}
-        detail = " ".join(map(str, [*reason["loc"], reason["msg"]]))
-        raise InputError(f"{folder / 'config.json'}: not a usable Llama or Qwen 3 config ({detail}).") from error
-    path = folder / "model.safetensors"
+        facts = family.facts(foreign)
+        model = unfilled_model(_with_noise(family.read(foreign, tensors), foreign), facts.vocabulary_size)
+    except UnsuitedError as error:
+        raise InputError(f"{folder / CONFIG}: {error}.") from error
+    except (KeyError, TypeError, RuntimeError, ValidationError) as error:
+        raise InputError(f"{folder / CONFIG}: not a usable {family.model_type} config ({reason_of(error)}).") from error
     try:
-        tensors = load_file(path)
-        for name, parameter in decoder.named_parameters():
-            _fill(parameter, torch.cat([tensors.pop(n) for n in _foreign_names(name)]))
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise InputError(f"{path}: not the weights that config.json describes ({error}).") from error
-    tensors.pop("lm_head.weight", None)
-    if tensors:
-        raise InputError(f"{path}: tensors this model has no place for: {', '.join(sorted(tensors)[:3])}.")
-    return decoder
+        fill(model, family, tensors)
+    except UnsuitedError as error:
+        raise InputError(f"{path}: {error}.") from error
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: not the weights that {CONFIG} describes ({error}).") from error
+    return model, facts
 
 
-@torch.no_grad()
-def _fill(parameter: Tensor, tensor: Tensor) -> None:
-    if tensor.shape != parameter.shape:  # copy_ would stretch what it can
-        raise RuntimeError(f"a tensor of shape {tuple(tensor.shape)}, wanted {tuple(parameter.shape)}")
-    parameter.copy_(tensor)
+def _with_noise(config: ModelConfig, foreign: dict[str, Any]) -> ModelConfig:
+    """With the dropout that `save_model` wrote beside what the family knows, for a training that goes on."""
+    ours = foreign.get(OURS)
+    kept = {name: ours[name] for name in TRAINING_ONLY & set(ours)} if isinstance(ours, dict) else {}
+    return ModelConfig.model_validate(config.as_json() | kept) if kept else config
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
+def reason_of(error: Exception) -> str:
+    """What a config lacks, or which of its values is impossible."""
+    if not isinstance(error, ValidationError):
+        return repr(error)
+    first = error.errors()[0]
+    return " ".join(map(str, [*first["loc"], first["msg"]]))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a folder. Raises InputError if there is none, or its family is not known."""
+    path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: no readable model config ({error}). Give a folder saved by headrace or transformers."
         ) from error
-    family = config.get("model_type") if isinstance(config, dict) else None
-    if family not in ("llama", "qwen3"):
-        raise InputError(f"{path}: model_type is {family!r}, wanted 'llama' or 'qwen3'.")
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind not in FAMILIES:
+        raise InputError(f"{path}: model_type is {kind!r}, wanted one of {', '.join(FAMILIES)}.")
     return dict(config)
 
 
-def _config_from_foreign(foreign: dict[str, Any], folder: Path) -> ModelConfig:
-    rope = foreign.get("rope_parameters") or foreign.get("rope_scaling") or {}
-    if (
-        rope.get("rope_type", rope.get("type", "default")) != "default"
-        or any(foreign.get(option) for option in ("attention_bias", "mlp_bias", "use_sliding_window"))
-        or foreign.get("hidden_act", "silu") != "silu"
-    ):
-        raise InputError(
-            f"{folder}: scaled rotary positions, biases, sliding windows and other activations than silu are not "
-            "supported, wanted a plain Llama or Qwen 3."
-        )
-    if foreign.get("head_dim") not in (None, foreign["hidden_size"] // foreign["num_attention_heads"]):
-        raise InputError(f"{folder}: head_dim {foreign['head_dim']} is not hidden_size / num_attention_heads.")
-    return ModelConfig(
-        depth=foreign["num_hidden_layers"],
-        width=foreign["hidden_size"],
-        heads=foreign["num_attention_heads"],
-        kv_heads=foreign.get("num_key_value_heads") or foreign["num_attention_heads"],
-        feed_forward=foreign["intermediate_size"],
-        qk_norm=foreign["model_type"] == "qwen3",
-        tied=foreign.get("tie_word_embeddings", False),
-        rope_theta=float(rope.get("rope_theta") or foreign.get("rope_theta") or 10_000.0),
-        norm_epsilon=foreign["rms_norm_eps"],
-    )
+def read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
+    """All tensors of a folder, from one file or from those that an index names; and the path to speak of.
+
+    Raises InputError, naming the file, for one that is missing or damaged, or lies elsewhere.
+    """
+    index = folder / INDEX
+    if (folder / WEIGHTS).exists() or not index.exists():
+        return folder / WEIGHTS, _read_file(folder / WEIGHTS)
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(f"{index}: not an index of weights ({error!r}).") from error
+    if wrong := [name for name in names if Path(name).name != name or not name.endswith(".safetensors")]:
+        raise InputError(f"{index}: names {wrong[0]!r}, wanted safetensors files of the same folder.")
+    return index, {name: tensor for file in names for name, tensor in _read_file(folder / file).items()}
 
 
-def _foreign_names(name: str) -> tuple[str, ...]:
-    """The tensor, or the tensors joined by rows, that one of our parameters is called elsewhere."""
-    outer = {
-        "embedding.weight": "model.embed_tokens.weight",
-        "norm.weight": "model.norm.weight",
-        "head.weight": "lm_head.weight",
-    }
-    if name in outer:
-        return (outer[name],)
-    _, layer, inner = name.split(".", 2)
-    names = _JOINED_NAMES.get(inner) or (_PLAIN_NAMES[inner],)
-    return tuple(f"model.layers.{layer}.{foreign}" for foreign in names)
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes a JSON file in one step."""
+    write_file(path, json.dumps(value, indent=2).encode())
 
 
-def _to_foreign(decoder: Decoder) -> Iterator[tuple[str, Tensor]]:
-    config = decoder.config
-    kv_width = config.kv_heads * config.head_width
-    for name, parameter in decoder.named_parameters():
-        names = _foreign_names(name)
-        rows = {1: [parameter.shape[0]], 2: [config.feed_forward] * 2, 3: [config.width, kv_width, kv_width]}[
-            len(names)
-        ]
-        yield from zip(names, parameter.split(rows), strict=True)
+def _read_file(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: not the weights that {CONFIG} describes ({error}).") from error
+
+
+def _facts_of_training(decoder: Decoder, max_positions: int, end_token: int) -> Facts:
+    return Facts(decoder.vocabulary_size, max_positions, begin_token=end_token, end_tokens=(end_token,))

@@ -74,6 +74,34 @@ class Run:
         return [Sample(sample["prompt"], sample["continuation"]) for sample in found]
 
 
+def open_generator(path: Path | str) -> "TextGenerator":
+    """The model of a run, of a folder that transformers or headrace wrote, or of a GGUF file, ready to continue text.
+
+    Raises InputError if there is none.
+    """
+    path = Path(path)
+    if not is_model(path):
+        return open_run(path).model
+    wait_asleep()
+    from headrace.serve import TextGenerator
+
+    return TextGenerator(path)
+
+
+def model_path(path: Path) -> Path:
+    """Where the model of a run lies; the path itself if that is a model. Raises InputError if there is none."""
+    if is_model(path):
+        return path
+    artefact = open_run(path).folder.artefact("train")
+    artefact.verify()
+    return artefact.path
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path looks like a model by itself: a GGUF file, or a folder with a config."""
+    return path.suffix == ".gguf" or (path / "config.json").is_file()
+
+
 def open_run(path: Path | str) -> Run:
     """The run in a folder. Raises InputError if there is none."""
     folder = RunFolder(Path(path))

@@ -58,12 +58,20 @@ class Recipe(Config):
             raise ValueError("`tokens.store` without a `train` section leaves nothing to do; add one")
         if self.train and self.corpus is not None and self.corpus.hold_out == 0:
             raise ValueError("corpus.hold_out is 0, and training is watched on held-out documents; hold out 1% or more")
+        if self.model is not None and self.model.shape != "decoder":
+            raise ValueError(f"model.shape: {self.model.shape} is not trained by a recipe yet; leave it out")
+        if self.model is not None and self.model.head_bias:
+            raise ValueError("model.head_bias: the loss of a decoder knows no bias of the logits; leave it out")
         if self.corpus is not None:
             self.check_stages(self.tokens_config.row_tokens)
         return self
 
     def check_stages(self, row_tokens: int) -> None:
-        """Raises ValueError if a stage cannot have rows of so many tokens."""
+        """Raises ValueError if the model or a stage cannot have rows of so many tokens."""
+        model = self.model
+        if model is not None and model.positions == "learned" and (model.max_positions or 0) < row_tokens:
+            given = model.max_positions
+            raise ValueError(f"model.max_positions: {given} is less than a row's {row_tokens} tokens; raise it")
         for number, stage in enumerate(self.train):
             try:
                 stage.batch_rows(row_tokens)

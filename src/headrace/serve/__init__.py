@@ -1,6 +1,6 @@
 """A trained model that answers: text in, text out, token by token.
 
-In: a model folder. Out: continuations, streamed as they are made.
+In: a model folder or a GGUF file. Out: continuations, streamed as they are made.
 Promises: the same prompt, settings and seed give the same text on the same machine; a stream never cuts a character
 in two.
 """

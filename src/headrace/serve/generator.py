@@ -6,23 +6,30 @@ from pathlib import Path
 import torch
 from tokenizers.decoders import DecodeStream
 
-from headrace.models.decoder import KeyValueCache
-from headrace.models.hugging_face import load_decoder
+from headrace.errors import InputError
+from headrace.models.decoder import Decoder, KeyValueCache
+from headrace.models.opened import open_model
 from headrace.serve.sampling import SamplingConfig, draw
-from headrace.tokens import load_vocabulary
 from headrace.tokens.vocabulary import end_token
 
 
 class TextGenerator:
     """A loaded model and its vocabulary. Not thread safe."""
 
-    def __init__(self, folder: Path, *, max_positions: int) -> None:
-        """Loads a model folder; `max_positions` is the longest context it was trained on, in tokens."""
-        self._model = load_decoder(folder).eval()
-        self._tokenizer = load_vocabulary(folder / "tokenizer.json")
+    def __init__(self, path: Path, *, max_positions: int | None = None) -> None:
+        """Loads a model folder or a GGUF file; `max_positions` is the longest context in tokens, if not what it says.
+
+        Raises InputError for a model that does not continue text, or has no vocabulary.
+        """
+        opened = open_model(path)
+        if not isinstance(opened.model, Decoder):
+            raise InputError(f"{path}: a model of shape {opened.model.config.shape}, wanted one that continues text.")
+        self._model = opened.model.eval()
+        self._tokenizer = opened.need_tokenizer()
         self._tokenizer.encode_special_tokens = True  # a prompt is text, whatever it looks like
-        self._end = end_token(self._tokenizer)
-        self._max_positions = max_positions
+        self._ends = frozenset(opened.facts.end_tokens or (end_token(self._tokenizer, path),))
+        self._begin_tokens = opened.begin_tokens
+        self._max_positions = max_positions or opened.facts.max_positions
 
     def generate(self, prompt: str, config: SamplingConfig | None = None, *, seed: int = 0) -> str:
         """The whole continuation of a prompt, without the prompt."""
@@ -38,14 +45,15 @@ class TextGenerator:
     @torch.inference_mode()
     def _tokens(self, prompt: str, config: SamplingConfig, seed: int) -> Iterator[int]:
         generator = torch.Generator().manual_seed(seed)
-        history = [self._end, *self._tokenizer.encode(prompt, add_special_tokens=False).ids]
+        history = [*self._begin_tokens, *self._tokenizer.encode(prompt, add_special_tokens=False).ids]
+        history = history or [min(self._ends)]  # nothing to begin with: as if a text had just ended
         pending, cache = self._begin(history)
         for _ in range(config.max_tokens):
             if cache.length + len(pending) > self._max_positions:
                 pending, cache = self._begin(history)
             logits_BV = self._model.next_logits(torch.tensor([pending]), cache)
             token = draw(logits_BV[0], config, generator)
-            if token == self._end:
+            if token in self._ends:
                 return
             history.append(token)
             pending = [token]

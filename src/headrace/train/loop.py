@@ -41,6 +41,7 @@ class Loop:
     config: StageConfig
     numerics: Numerics
     group: Group
+    seed: int
     stream: BatchStream
     validation: Validation
     checkpoints: Checkpoints
@@ -78,6 +79,7 @@ class Loop:
     def step(self, state: TrainState, batch: Batch) -> "Outcome":
         """One global batch: its gradient, over all micro-batches and processes, and the update made of it."""
         rate = self._set_learning_rate(state)
+        self._seed_dropout(state)
         loss, num_targets = self._accumulate(state.model, batch)
         loss, num_targets = self._add_up(state.model, loss, num_targets)
         norm = self._finish_gradient(state, loss, num_targets)
@@ -99,6 +101,12 @@ class Loop:
         rate = self.schedule.rate(state.progress)
         state.optimizer.set_rate(rate, decay_factor=self.schedule.decay_factor(state.progress))
         return rate
+
+    def _seed_dropout(self, state: TrainState) -> None:
+        """Makes what a step leaves out depend on seed, step and process only, so that a resumed run repeats it."""
+        if state.model.config.is_noisy:
+            number = (self.seed * 1_000_003 + state.progress.step) * 65_537 + self.group.rank
+            torch.manual_seed(number % 2**63)
 
     def _accumulate(self, model: Decoder, batch: Batch) -> tuple[float, int]:
         """Adds the gradients of all micro-batches of this process; returns its summed loss and its valid targets."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from headrace.models.decoder import Decoder
+from headrace.models.initial import learning_rate_scale
 from headrace.train.hidden_matrices import Rows, hidden_matrices
 from headrace.train.optimizer_config import (
     AdafactorConfig,
@@ -34,9 +35,18 @@ class Optimizer:
     """
 
     def __init__(
-        self, config: AnyOptimizerConfig, parameters: Mapping[str, nn.Parameter], matrices: Mapping[str, list[Rows]]
+        self,
+        config: AnyOptimizerConfig,
+        parameters: Mapping[str, nn.Parameter],
+        matrices: Mapping[str, list[Rows]],
+        *,
+        rate_scales: Mapping[str, float] | None = None,
     ) -> None:
-        """matrices: those of the parameters that a rule for matrices may take, and the rows of each matrix in them."""
+        """matrices: those of the parameters that a rule for matrices may take, and the rows of each matrix in them.
+
+        rate_scales: factors of the learning rate of some parameters.
+        """
+        self._rate_scales = rate_scales or {}
         self.num_updates = 0
         self._parameters = list(parameters.values())
         self._views: list[tuple[Tensor, nn.Parameter, Rows]] = []
@@ -69,13 +79,16 @@ class Optimizer:
         is_rounded = config.state_precision == "bf16"
         together = [list(tensors.values())] if tensors else []
         for part in [[tensor] for tensor in tensors.values()] if is_rounded else together:
+            grouped: dict[tuple[float, float], list[Tensor]] = {(config.weight_decay, 1.0): [], (0.0, 1.0): []}
+            for tensor in part:
+                decay = config.weight_decay if tensor.dim() >= 2 else 0.0
+                grouped.setdefault((decay, self._rate_scales.get(self._names[tensor], 1.0)), []).append(tensor)
             groups: list[Group] = [
-                {"params": [tensor for tensor in part if tensor.dim() >= 2], "full_decay": config.weight_decay},
-                {"params": [tensor for tensor in part if tensor.dim() < 2], "full_decay": 0.0},
+                {"params": found, "weight_decay": decay, "full_decay": decay, "rate_factor": rate_factor * scale}
+                for (decay, scale), found in grouped.items()
+                if found
             ]
-            for group in groups:
-                group |= {"weight_decay": group["full_decay"], "rate_factor": rate_factor}
-            rule = RULES[type(config)](config, [group for group in groups if group["params"]])
+            rule = RULES[type(config)](config, groups)
             self._rules.append(rule)
             self._rounded |= {rule} if is_rounded else set()
 
@@ -142,9 +155,16 @@ def _moments(state: Mapping[str, Any]) -> Sequence[tuple[str, Tensor]]:
 
 
 def build_optimizer(config: AnyOptimizerConfig, model: Decoder) -> Optimizer:
-    """The optimiser of a model. Matrices decay, vectors do not."""
+    """The optimiser of a model. Matrices decay, vectors do not.
+
+    A model that is scaled across widths has rates of its own for its inner matrices. That rule is one for updates whose
+    size does not depend on the gradient's: AdamW and Lion. Muon's updates, as large in every direction, need none.
+    """
+    parameters = dict(model.named_parameters())
     matrices = hidden_matrices(model, per_head=config.per_head) if isinstance(config, MuonConfig) else {}
-    return Optimizer(config, dict(model.named_parameters()), matrices)
+    is_scaled = isinstance(config, AdamWConfig | LionConfig)
+    scales = {name: learning_rate_scale(name, model.config) for name in parameters} if is_scaled else {}
+    return Optimizer(config, parameters, matrices, rate_scales=scales)
 
 
 def _adamw(config: AdamWConfig, groups: Sequence[Group]) -> Rule:

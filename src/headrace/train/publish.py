@@ -7,13 +7,15 @@ import orjson
 
 from headrace.models.config import ModelConfig
 from headrace.models.decoder import Decoder
+from headrace.models.families import family_for
+from headrace.models.families.native import Native
 from headrace.models.hugging_face import save_decoder
 from headrace.store import write_file
 from headrace.tokens import load_vocabulary
 from headrace.tokens.vocabulary import end_token
 
 CARD = """---
-library_name: transformers
+library_name: {library}
 pipeline_tag: text-generation
 tags: [headrace]
 ---
@@ -24,14 +26,20 @@ tags: [headrace]
 It continues text. It has not been taught to follow instructions, knows nothing but what its corpus says, and will state
 falsehoods fluently.
 
-```python
+{usage}
+`manifest.json` beside this file names everything it was made from; `metrics.jsonl` holds one record per training step.
+"""
+
+WITH_TRANSFORMERS = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
 inputs = tokenizer("It is a truth", return_tensors="pt", return_token_type_ids=False)
 print(tokenizer.decode(model.generate(**inputs, max_new_tokens=50)[0]))
+```"""
+WITH_HEADRACE = """No family of transformers can express this model; headrace reads the folder:
 ```
-`manifest.json` beside this file names everything it was made from; `metrics.jsonl` holds one record per training step.
-"""
+headrace generate . --prompt "It is a truth"
+```"""
 
 
 def write_model_folder(model: Decoder, folder: Path, *, tokenizer_path: Path, row_tokens: int) -> None:
@@ -52,8 +60,15 @@ def write_model_folder(model: Decoder, folder: Path, *, tokenizer_path: Path, ro
     write_file(folder / "tokenizer_config.json", orjson.dumps(tokenizer_config, option=orjson.OPT_INDENT_2))
     write_file(
         folder / "README.md",
-        CARD.format(description=describe(model.config, model.vocabulary_size, row_tokens)).encode(),
+        write_card(model.config, describe(model.config, model.vocabulary_size, row_tokens)).encode(),
     )
+
+
+def write_card(config: ModelConfig, description: str) -> str:
+    """The text of a model card, with the lines that use the model."""
+    native = family_for(config).model_type == Native.model_type
+    library, usage = ("headrace", WITH_HEADRACE) if native else ("transformers", WITH_TRANSFORMERS)
+    return CARD.format(library=library, usage=usage, description=description)
 
 
 def describe(config: ModelConfig, vocabulary_size: int, row_tokens: int) -> str:

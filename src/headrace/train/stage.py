@@ -181,6 +181,7 @@ def _build_loop(stage: Stage, store: TokenStore, group: Group, *, parts: LoopPar
         config=config,
         numerics=parts.numerics,
         group=group,
+        seed=stage.seed,
         stream=stream,
         validation=_build_validation(stage, end, store=store, group=group),
         checkpoints=parts.checkpoints,

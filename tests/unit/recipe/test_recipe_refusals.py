@@ -167,6 +167,12 @@ def test_what_must_be_written_has_no_default(key: str) -> None:
         ({"train": {"epochs": 1, "tokens": 10_000}}, "train.0: `epochs` and `tokens` both say how long"),
         ({"train": {"warm_up": 0.8, "cool_down": 0.3}}, "at most 1 together"),
         ({"train": STAGE, "corpus": {**SOURCES, "hold_out": 0}}, "corpus.hold_out is 0, .* hold out 1% or more"),
+        ({"train": STAGE, "model": {"shape": "encoder"}}, "model.shape: encoder is not trained by a recipe yet"),
+        ({"train": STAGE, "model": {"head_bias": True}}, "model.head_bias: .* leave it out"),
+        (
+            {"train": STAGE, "model": {"positions": "learned", "max_positions": 100}},
+            "model.max_positions: 100 is less than a row.s 256 tokens",
+        ),
         (
             {"train": {"global_batch_tokens": 1000}},
             "global_batch_tokens 1,000 is no multiple of row_tokens 256; try 1,024",

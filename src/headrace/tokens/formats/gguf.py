@@ -5,6 +5,7 @@ Source: ggml, docs/gguf.md; llama.cpp, src/llama-vocab.cpp (which names of `toke
 
 import mmap
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3")
 
 def read_gguf(path: Path) -> Tokenizer:
     """The tokenizer of a model file. Raises InputError if its kind is another, or how it cuts text is not known."""
-    fields = _read_fields(path)
+    return tokenizer_of(read_header(path).fields, path)
+
+
+def tokenizer_of(fields: dict[str, Any], path: Path) -> Tokenizer:
+    """The tokenizer that the fields of a header describe. Raises InputError as `read_gguf` does."""
     model, cut = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre")
     if model != "gpt2":
         raise InputError(f"{path}: its tokenizer is of the kind {model!r}; only byte-level BPE ('gpt2') is read.")
@@ -55,12 +60,32 @@ def read_gguf(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _read_fields(path: Path) -> dict[str, Any]:
-    """What stands in the header, without the tensors. Raises InputError if it ends early or is none."""
+@dataclass(frozen=True)
+class TensorEntry:
+    """Where a tensor lies in a file, and what it is."""
+
+    shape: tuple[int, ...]
+    """As NumPy has it: the innermost dimension last."""
+    kind: int
+    """GGML's number of its type."""
+    start: int
+    """From the beginning of the file, in bytes."""
+
+
+@dataclass(frozen=True)
+class GGUFHeader:
+    """What a file says before its numbers begin."""
+
+    fields: dict[str, Any]
+    tensors: dict[str, TensorEntry]
+
+
+def read_header(path: Path) -> GGUFHeader:
+    """Fields and places of tensors. Raises InputError if the file ends early or is no GGUF."""
     with path.open("rb") as file:
         try:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _Header(data).fields()
+                return _Header(data).read()
         except (ValueError, KeyError, IndexError, struct.error, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a whole GGUF file ({error}).") from error
 
@@ -69,11 +94,23 @@ class _Header:
     def __init__(self, data: mmap.mmap) -> None:
         self._data, self._at = data, 0
 
-    def fields(self) -> dict[str, Any]:
-        magic, version, _, num_fields = struct.unpack("<4sIQQ", self._take(24))
+    def read(self) -> GGUFHeader:
+        magic, version, num_tensors, num_fields = struct.unpack("<4sIQQ", self._take(24))
         if magic != MAGIC or version not in (2, 3):
             raise ValueError("its first bytes are not those of GGUF version 2 or 3")
-        return {self._string(): self._value(self._number("I")) for _ in range(num_fields)}
+        fields = {self._string(): self._value(self._number("I")) for _ in range(num_fields)}
+        found = {self._string(): self._tensor() for _ in range(num_tensors)}
+        alignment = max(1, int(fields.get("general.alignment", 32)))
+        first = -(-self._at // alignment) * alignment
+        tensors = {name: TensorEntry(shape, kind, first + offset) for name, (shape, kind, offset) in found.items()}
+        return GGUFHeader(fields, tensors)
+
+    def _tensor(self) -> tuple[tuple[int, ...], int, int]:
+        num_dimensions = self._number("I")
+        if num_dimensions > 4:
+            raise ValueError(f"a tensor of {num_dimensions} dimensions")
+        shape = struct.unpack(f"<{num_dimensions}Q", self._take(8 * num_dimensions))
+        return shape[::-1], self._number("I"), self._number("Q")
 
     def _value(self, kind: int) -> Any:
         if kind == STRING:

@@ -1,0 +1,78 @@
+"""One block: branches around a residual stream, put together as the config says.
+
+Shape letters: B batch, T time, D width.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headrace.models.attention import AttentionRule
+from headrace.models.cache import KeyValueCache
+from headrace.models.config import ModelConfig
+from headrace.models.feed_forward import build_feed_forward
+from headrace.models.norms import build_norm
+from headrace.models.positions import Rotation
+from headrace.models.self_attention import CrossAttention, Row, SelfAttention
+
+
+class Block(nn.Module):
+    """Attention, attention to a source if there is one, then feed-forward; each is added back to the stream."""
+
+    def __init__(self, config: ModelConfig, index: int, *, causal: bool, has_source: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        depth = config.depth if causal else config.encoder_depth
+        self.skipped = config.stochastic_depth * index / max(1, depth - 1)
+        """Probability with which a training step leaves out a branch for a row."""
+        rule = AttentionRule(causal=causal, window=config.window_of(index), scale=config.query_key_scale)
+        self.attention_norm = build_norm(config)
+        self.attention = SelfAttention(config, rule)
+        if has_source:
+            self.source_norm = build_norm(config)
+            self.source_attention = CrossAttention(config)
+        self.feed_forward_norm = build_norm(config)
+        self.feed_forward = build_feed_forward(config)
+
+    def forward(self, x_BTD: Tensor, row: Row) -> Tensor:
+        """The stream after this block."""
+        branch = self.attention(self._entering(x_BTD, self.attention_norm), row)
+        x_BTD = self._joined(x_BTD, branch, self.attention_norm)
+        if row.source is not None:
+            branch = self.source_attention(self._entering(x_BTD, self.source_norm), row.source)
+            x_BTD = self._joined(x_BTD, branch, self.source_norm)
+        return self._feed_forward(x_BTD)
+
+    def step(
+        self, x_BTD: Tensor, rotation: Rotation | None, bias_HTS: Tensor | None, *, cache: KeyValueCache, block: int
+    ) -> Tensor:
+        """The same for new positions of one sequence, earlier ones and the source coming from the cache."""
+        entering = self._entering(x_BTD, self.attention_norm)
+        branch = self.attention.step(entering, rotation, bias_HTS, cache=cache, block=block)
+        x_BTD = self._joined(x_BTD, branch, self.attention_norm)
+        if cache.visible_BS is not None:
+            entering = self._entering(x_BTD, self.source_norm)
+            branch = self.source_attention.mix(entering, *cache.sources[block], cache.visible_BS[:, None])
+            x_BTD = self._joined(x_BTD, branch, self.source_norm)
+        return self._feed_forward(x_BTD)
+
+    def _feed_forward(self, x_BTD: Tensor) -> Tensor:
+        branch = self.feed_forward(self._entering(x_BTD, self.feed_forward_norm))
+        return self._joined(x_BTD, branch, self.feed_forward_norm)
+
+    def _entering(self, x_BTD: Tensor, norm: nn.Module) -> Tensor:
+        return norm(x_BTD) if self.config.norm_place == "pre" else x_BTD
+
+    def _joined(self, x_BTD: Tensor, branch_BTD: Tensor, norm: nn.Module) -> Tensor:
+        if self.training:
+            branch_BTD = self._thinned(branch_BTD)
+        x_BTD = x_BTD + branch_BTD
+        return norm(x_BTD) if self.config.norm_place == "post" else x_BTD
+
+    def _thinned(self, branch_BTD: Tensor) -> Tensor:
+        """With dropout and stochastic depth; what stays is scaled up, so that the mean does not move."""
+        if self.config.dropout:
+            branch_BTD = functional.dropout(branch_BTD, self.config.dropout)
+        if self.skipped:
+            whole_B11 = branch_BTD.new_ones(len(branch_BTD), 1, 1)
+            branch_BTD = branch_BTD * functional.dropout(whole_B11, self.skipped)
+        return branch_BTD

@@ -1,0 +1,62 @@
+"""The encoder-decoder: a decoder whose blocks also attend to what an encoder made of a source.
+
+Shape letters: B batch, T target time, S source time, D width, V vocabulary.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from headrace.models.cache import KeyValueCache
+from headrace.models.config import ModelConfig
+from headrace.models.self_attention import Source
+from headrace.models.transformer import Stack, Transformer, places_of
+
+
+class SourceRows(NamedTuple):
+    """Packed rows that are read before others are written. A document has the same id in source and target rows."""
+
+    token_BS: Tensor
+    position_BS: Tensor
+    document_BS: Tensor
+
+
+class EncoderDecoder(Transformer):
+    """Source and target ids in, final hidden states of the target out; `head_weight` turns those into logits.
+
+    Both sides share embedding and positions.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__(config, vocabulary_size)
+        self.source = Stack(config)
+        self.source.add_blocks(causal=False)
+        self.add_blocks(causal=True, has_source=True)
+        self.add_head()
+
+    def forward(self, token_BT: Tensor, position_BT: Tensor, document_BT: Tensor, *, source: SourceRows) -> Tensor:
+        """Final hidden states (B, T, D) of packed target rows, each beside the source row of the same number."""
+        visible_BTS = document_BT[:, :, None] == source.document_BS[:, None, :]
+        read = Source(self.read(source), visible_BTS)
+        return self.scaled(self.run(self.embed(token_BT, position_BT), position_BT, document_BT, source=read))
+
+    def read(self, source: SourceRows) -> Tensor:
+        """Hidden states (B, S, D) of the encoder."""
+        x_BSD = self.embed(source.token_BS, source.position_BS)
+        return self.source.run(x_BSD, source.position_BS, source.document_BS)
+
+    def logits(self, source_BS: Tensor, token_BT: Tensor) -> Tensor:
+        """Logits (B, T, V) of whole target rows, each beside one whole source row."""
+        source = SourceRows(source_BS, places_of(source_BS), torch.zeros_like(source_BS))
+        return self.compare(self(token_BT, places_of(token_BT), torch.zeros_like(token_BT), source=source))
+
+    def begin(self, source_BS: Tensor, *, max_positions: int, visible_BS: Tensor | None = None) -> KeyValueCache:
+        """A cache that holds a source and nothing of the target; `visible_BS` is False where the source is padded."""
+        visible_BS = torch.ones_like(source_BS, dtype=torch.bool) if visible_BS is None else visible_BS
+        rows = SourceRows(source_BS, places_of(source_BS), visible_BS.long() - 1)
+        hidden_BSD = self.read(rows)
+        cache = KeyValueCache(self.config, batch=len(source_BS), max_positions=max_positions, dtype=self.compute_dtype)
+        cache.sources = [block.source_attention.project_source(hidden_BSD) for block in self.typed_blocks]
+        cache.visible_BS = visible_BS
+        return cache

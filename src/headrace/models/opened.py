@@ -1,0 +1,77 @@
+"""A model with what goes with it, from whatever somebody gives: a folder, or a GGUF file."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from headrace.errors import InputError
+from headrace.models.build import Model
+from headrace.models.families import Facts
+from headrace.models.gguf_files import read_model
+from headrace.models.hugging_face import CONFIG, load_model
+from headrace.tokens.formats import read_vocabulary
+
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model, its vocabulary, and how both are used."""
+
+    path: Path
+    model: Model
+    facts: Facts
+    tokenizer: Tokenizer | None
+    """None where a folder has none that is read here."""
+    begin_tokens: tuple[int, ...]
+    """What every prompt begins with."""
+    chat_template: str | None
+
+    def need_tokenizer(self) -> Tokenizer:
+        """The vocabulary. Raises InputError if there is none."""
+        if self.tokenizer is None:
+            raise InputError(f"{self.path}: no {TOKENIZER} beside the model. Save the fast tokenizer there.")
+        return self.tokenizer
+
+
+def open_model(path: Path) -> OpenedModel:
+    """The model at a path. Raises InputError, naming the file, for anything that cannot be read."""
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder. Give a folder with {CONFIG}, or a GGUF file.")
+    found = read_model(path)
+    begin = (found.facts.begin_token,) if found.begins and found.facts.begin_token is not None else ()
+    return OpenedModel(path, found.model, found.facts, found.tokenizer, begin, found.chat_template)
+
+
+def _open_folder(folder: Path) -> OpenedModel:
+    model, facts = load_model(folder)
+    ends = read_json(folder / "generation_config.json").get("eos_token_id")
+    more = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    facts = replace(facts, end_tokens=tuple(dict.fromkeys([*facts.end_tokens, *more])))
+    tokenizer = read_vocabulary(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
+    begin = tuple(tokenizer.encode("", add_special_tokens=True).ids) if tokenizer else ()
+    return OpenedModel(folder, model, facts, tokenizer, begin, _chat_template(folder))
+
+
+def _chat_template(folder: Path) -> str | None:
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    template = read_json(folder / "tokenizer_config.json").get("chat_template")
+    return template if isinstance(template, str) else None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object beside a model; empty if there is no such file. Raises InputError if it is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}).") from error
+    return found if isinstance(found, dict) else {}

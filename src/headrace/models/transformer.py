@@ -1,0 +1,134 @@
+"""What the three shapes share: embedding, a stack of blocks, final norm, head.
+
+Shape letters: B batch, T time, D width, V vocabulary.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headrace.models.block import Block
+from headrace.models.cache import KeyValueCache
+from headrace.models.config import ModelConfig
+from headrace.models.embedding import TokenEmbedding
+from headrace.models.norms import build_norm
+from headrace.models.positions import Rotation, rotary_factors
+from headrace.models.relative import RelativeBias
+from headrace.models.self_attention import Row, Source
+
+
+class Stack(nn.Module):
+    """Blocks over one kind of rows, and the norm behind them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def add_blocks(self, *, causal: bool, has_source: bool = False) -> None:
+        """Makes the blocks; the order in which a model's parts are made is the order of its parameters."""
+        config = self.config
+        depth = config.depth if causal else config.encoder_depth
+        self.blocks = nn.ModuleList(
+            Block(config, index, causal=causal, has_source=has_source) for index in range(depth)
+        )
+        if config.positions == "relative":
+            self.relative = RelativeBias(config, causal=causal)
+        self.norm = build_norm(config) if config.norm_place == "pre" else nn.Identity()
+
+    def run(
+        self,
+        x_BTD: Tensor,
+        position_BT: Tensor,
+        document_BT: Tensor,
+        *,
+        prefix_BT: Tensor | None = None,
+        source: Source | None = None,
+    ) -> Tensor:
+        """The stream behind the last block, normalised."""
+        row = Row(
+            document_BT=document_BT,
+            rotation=self.rotation(position_BT),
+            bias_HTT=self.bias(0, position_BT.shape[1]),
+            prefix_BT=prefix_BT,
+            source=source,
+        )
+        for block in self.blocks:
+            x_BTD = block(x_BTD, row)
+        return self.norm(x_BTD)
+
+    def rotation(self, position_BT: Tensor) -> Rotation | None:
+        """How queries and keys at these positions turn."""
+        return rotary_factors(self.config, position_BT) if self.config.positions == "rotary" else None
+
+    def bias(self, start: int, end: int) -> Tensor | None:
+        """The bias of queries from place `start` on and keys from 0 on, both to `end`."""
+        if self.config.positions != "relative":
+            return None
+        place_S = torch.arange(end, device=self.relative.weight.device)
+        return self.relative(place_S[start:], place_S)
+
+    @property
+    def typed_blocks(self) -> Iterable[Block]:
+        for block in self.blocks:
+            assert isinstance(block, Block), "a stack's blocks are Blocks"
+            yield block
+
+
+class Transformer(Stack):
+    """A stack with an embedding before it and a head behind it.
+
+    The residual stream has the dtype of `compute_dtype`; with bf16 the caller also enters autocast for the products.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__(config)
+        self.vocabulary_size = vocabulary_size
+        self.compute_dtype = torch.float32
+        self.embedding = TokenEmbedding(config, vocabulary_size)
+
+    def add_head(self) -> None:
+        """Makes what turns hidden states into logits."""
+        if not self.config.tied:
+            self.head = nn.Linear(self.config.width, self.vocabulary_size, bias=False)
+        if self.config.head_bias:
+            self.head_bias: nn.Parameter | None = nn.Parameter(torch.zeros(self.vocabulary_size))
+        else:
+            self.head_bias = None
+
+    @property
+    def head_weight(self) -> Tensor:
+        """(V, D): rows that hidden states are compared with to give logits."""
+        return self.embedding.weight if self.config.tied else self.head.weight
+
+    def embed(self, token_BT: Tensor, position_BT: Tensor, token_type_BT: Tensor | None = None) -> Tensor:
+        """The stream before the first block."""
+        return self.embedding.embed(token_BT, position_BT, token_type_BT).to(self.compute_dtype)
+
+    def scaled(self, hidden_BTD: Tensor) -> Tensor:
+        """Hidden states whose product with `head_weight` is logits at the config's scale."""
+        scale = self.config.logit_scale
+        if self.config.base_width is not None:
+            scale *= self.config.base_width / self.config.width
+        return hidden_BTD if scale == 1.0 else hidden_BTD * scale
+
+    def next_logits(self, token_BT: Tensor, cache: KeyValueCache) -> Tensor:
+        """Logits (B, V) after the last of some new tokens of a decoder; the cache grows by them."""
+        end = cache.length + token_BT.shape[1]
+        position_BT = torch.arange(cache.length, end, device=token_BT.device)[None]
+        rotation, bias_HTS = self.rotation(position_BT), self.bias(cache.length, end)
+        x_BTD = self.embed(token_BT, position_BT)
+        for index, block in enumerate(self.typed_blocks):
+            x_BTD = block.step(x_BTD, rotation, bias_HTS, cache=cache, block=index)
+        cache.length = end
+        return self.compare(self.scaled(self.norm(x_BTD[:, -1])))
+
+    def compare(self, hidden_BTD: Tensor) -> Tensor:
+        """Logits of hidden states as `forward` gives them."""
+        return functional.linear(hidden_BTD, self.head_weight, self.head_bias)
+
+
+def places_of(token_BT: Tensor) -> Tensor:
+    """Positions (B, T) of rows that are one document each."""
+    return torch.arange(token_BT.shape[1], device=token_BT.device).expand_as(token_BT)
