@@ -153,6 +153,10 @@ def notice_line(record: Record) -> str:
             return safe_text(f"source {record['source']}: {files} no record: {', '.join(record['first'])}{more}")
         case "worker_died":
             return safe_text(f"a worker died ({record['cause']}) at {record['unit']}; trying that again")
+        case "compiling_model":
+            return "compiling the model's kernels, about a minute ..."
+        case "compiled_wrong":
+            return f"kernels compiled for {record['target']} give wrong gradients; trying otherwise"
         case "inherited":
             return (
                 f"goes on from step {record['step']:,} of {record['address']}, which was stopped: its mixture was the "

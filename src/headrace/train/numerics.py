@@ -25,6 +25,8 @@ class Numerics(Config):
 
     precision: Literal["fp32", "bf16"]
     compiled: bool
+    compile_for: str | None = None
+    """The processor that kernels are compiled for, as the compiler calls it; None: this one."""
     num_threads: int
     peak_gflops: float
     """Measured speed of large matrix products in this precision, in GFLOP/s."""

@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from headrace.tokens.remote.source import RemoteSource
 from headrace.trace import event, span
 from headrace.train.averaging import Average, put_weights, weights_in_place
 from headrace.train.checkpoint import Checkpoints
+from headrace.train.compiled import compile_checked
 from headrace.train.config import BEFORE_COOL_DOWN, StageConfig
 from headrace.train.data import corruption, describe_sources, order_rows
 from headrace.train.loop import Loop
@@ -93,13 +94,23 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
     numerics.apply()
     state = _restore(stage, checkpoints, group, num_steps=own.num_steps)
     state.model.compute_dtype = numerics.dtype
-    if numerics.compiled:
-        for block in state.model.blocks:
-            block.compile(dynamic=False)
     metrics_path = stage.workspace.kept / "metrics.jsonl"
     metrics = MetricLog(metrics_path, resumed_step=state.progress.step) if group.leads else None
     parts = LoopParts(numerics, schedule or own, own.num_steps, kept_step, checkpoints, metrics)
-    return _build_loop(stage, store, group, parts=parts), state
+    loop = _build_loop(stage, store, group, parts=parts)
+    if numerics.compiled:
+        with span("compile"):
+            loop = replace(loop, numerics=_compile(state.model, loop))
+        if group.leads:
+            write_file(stage.workspace.kept / NUMERICS, loop.numerics.model_dump_json().encode())
+    event("numerics", **loop.numerics.as_json())
+    return loop, state
+
+
+def _compile(model: Decoder, loop: Loop) -> Numerics:
+    rows = loop.stream.batch(0).rows(0, loop.micro_batch_rows)
+    event("compiling_model")
+    return compile_checked(model, rows, loop.numerics, loop.group)
 
 
 def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:
@@ -112,9 +123,7 @@ def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:
         chosen = Numerics.choose(stage.config, stage_flops=flops, num_threads=stage.num_threads)
         write_file(path, chosen.model_dump_json().encode())
     group.agree(0)  # nobody reads before the leader has written
-    numerics = Numerics.model_validate_json(path.read_bytes())
-    event("numerics", **numerics.as_json())
-    return numerics
+    return Numerics.model_validate_json(path.read_bytes())
 
 
 def _measure_average(loop: Loop, state: TrainState) -> float | None:
