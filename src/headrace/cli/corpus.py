@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headrace.cli.arguments import JsonOption, RunArgument
+from headrace.cli.arguments import JsonOption, RunArgument, open_folder
 from headrace.cli.terminal_text import safe_text
 
 if TYPE_CHECKING:
@@ -41,10 +41,9 @@ def what_if(
 ) -> None:
     """Show what every rule drops: alone, on the margin, and all together. Nothing is measured or changed."""
     from headrace.corpus.decide.trial import try_rules
-    from headrace.store import RunFolder
 
     found = try_rules(
-        RunFolder(run).artefact("curate"),
+        open_folder(run).artefact("curate"),
         presets=preset or (),
         rules=rule or (),
         without=without or (),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headrace.cli.arguments import RunArgument, open_folder
 from headrace.cli.terminal_text import safe_text
 from headrace.errors import StoppedError
 
@@ -39,6 +40,7 @@ def parse_size(text: str) -> int:
 
 
 SHOWN_REASONS = 3
+SHOWN_LANGUAGES = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -104,7 +106,7 @@ def run(
 
 
 def upload(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    run: RunArgument,
     url: Annotated[str, typer.Argument(help="Where to: s3://bucket/folder, gs://..., abfs://...")],
     storage: Annotated[
         list[str] | None,
@@ -115,10 +117,9 @@ def upload(
     from headrace.cli.progress import show
     from headrace.pipeline.upload import upload_tokens
     from headrace.recipe import parse_override
-    from headrace.store import RunFolder
     from headrace.trace import recording
 
-    folder = RunFolder(run)
+    folder = open_folder(run)
     folder.read()
     with show(quiet=False) as listener, recording(folder.trace_path, [listener]):
         address = upload_tokens(folder, url, dict(parse_override(option) for option in storage or ()))
@@ -182,11 +183,11 @@ def tokens_line(counts: dict[str, Any]) -> str:
         covered = 1 - part["single_bytes"] / max(1, part["bytes"])
         return f"{part['bytes'] / max(1, part['tokens']):.2f} bytes each, {covered:.1%} of the text in longer ones"
 
-    languages = counts.get("language", {})
-    each = (
-        "".join(f"; {safe_text(name)}: {fit(part)}" for name, part in languages.items()) if len(languages) > 1 else ""
-    )
-    return f"Tokens: {counts['tokens']:,}, {fit(counts)}{each}"
+    languages = sorted(counts.get("language", {}).items(), key=lambda pair: -pair[1]["bytes"])
+    shown = languages[:SHOWN_LANGUAGES] if len(languages) > 1 else []
+    each = "".join(f"; {safe_text(name)}: {fit(part)}" for name, part in shown)
+    others = f"; {len(languages) - len(shown)} other languages" if 0 < len(shown) < len(languages) else ""
+    return f"Tokens: {counts['tokens']:,}, {fit(counts)}{each}{others}"
 
 
 def training_line(summary: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The shape of a recipe: the settings of every floor, in the order of the road."""
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, field_validator, model_validator
@@ -12,6 +13,8 @@ from headrace.store.run_folder import STORE_NAME
 from headrace.tokens.config import TokensConfig
 from headrace.train.config import StageConfig
 
+NAME = r"\w[\w.-]{0,99}"
+
 
 def _as_stages(given: Any) -> Any:
     return [given] if isinstance(given, dict | StageConfig) else given
@@ -20,7 +23,7 @@ def _as_stages(given: Any) -> Any:
 class Recipe(Config):
     """One run, from raw text to a model that answers. Leave sections out from the end for a shorter road."""
 
-    name: str = Field(pattern=r"^[\w][\w.-]{0,99}$")
+    name: str = Field(json_schema_extra={"pattern": f"^{NAME}$"})
     """Names the run's folder: letters, digits, `_`, `-`, `.`."""
     seed: NonNegativeInt
     """Of everything random: the held-out documents, initial weights, the order of rows, samples."""
@@ -42,6 +45,8 @@ class Recipe(Config):
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
+        if not re.fullmatch(NAME, name):
+            raise ValueError(f'"{name}" cannot name a folder: use letters, digits, `_`, `-` and `.`, no spaces')
         if name == STORE_NAME:
             raise ValueError(f"`{STORE_NAME}` is the folder of all runs' artefacts; choose another name")
         return name
