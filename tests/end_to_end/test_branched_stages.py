@@ -14,6 +14,8 @@ from headrace.recipe import Recipe
 from headrace.store import Artefact
 from headrace.trace import Record
 
+pytestmark = pytest.mark.xdist_group("branched stages")  # so that what these tests share is made once
+
 STEP_TOKENS = 1024
 SHORT, LONG = 8, 11
 STAGE: dict[str, Any] = {

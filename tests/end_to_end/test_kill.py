@@ -11,6 +11,8 @@ import psutil
 import pytest
 from small_project import HEADRACE, Headrace, content, environment
 
+pytestmark = pytest.mark.xdist_group("finished run")  # so that what these tests share is made once
+
 STEPS = ("measure", "curate", "vocabulary", "tokens", "train", "evaluate")
 DEADLINE_SECONDS = 120
 

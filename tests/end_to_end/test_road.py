@@ -10,6 +10,8 @@ from small_project import HEADRACE, Headrace, content, environment
 
 import headrace as hr
 
+pytestmark = pytest.mark.xdist_group("finished run")  # so that what these tests share is made once
+
 STEPS = ("measure", "curate", "vocabulary", "tokens", "train", "evaluate")
 
 

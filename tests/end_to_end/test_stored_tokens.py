@@ -17,6 +17,8 @@ from headrace.pipeline.upload import upload_tokens
 from headrace.recipe import Recipe
 from headrace.store import RunFolder, Store
 
+pytestmark = pytest.mark.xdist_group("finished run")  # so that what these tests share is made once
+
 
 @pytest.fixture(scope="module")
 def made(finished: Path) -> Run:

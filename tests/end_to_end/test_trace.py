@@ -15,6 +15,8 @@ from headrace.store import RunFolder
 from headrace.tokens import BatchStream, TokenStore, load_vocabulary
 from headrace.tokens.ordering import build_order, rank_by
 
+pytestmark = pytest.mark.xdist_group("trace")  # so that what these tests share is made once
+
 TRAIN: dict[str, Any] = {
     "tokens": 2_048,
     "mixture": {"weights": {"prose": 1, "pages": 1, "poems": 2}},

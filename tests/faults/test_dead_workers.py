@@ -76,6 +76,8 @@ DEADLY = """
 # Python runs this file when it starts. A batch of texts of which one holds the word ends the process that takes it up.
 import ctypes, importlib.util, os, resource, signal, sys
 
+pytestmark = pytest.mark.xdist_group("dead workers")  # so that what these tests share is made once
+
 def be_killed():
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -14,6 +14,8 @@ from headrace.corpus.discover import find_files
 from headrace.corpus.read import plan_units
 from headrace.store import Store
 
+pytestmark = pytest.mark.xdist_group("killed runs")  # so that what these tests share is made once
+
 NUM_KILLS = 10
 BYTES_PER_SECOND = 10_000_000
 """Text that a core measures at the least."""

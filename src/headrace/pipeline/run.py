@@ -166,18 +166,6 @@ class _Road:
         self._run.quarantine_path.unlink(missing_ok=True)
         if self._options.reread:
             self._store.fingerprints_path.unlink(missing_ok=True)
-        if raw is None:
-            self._learn(self._find_tokens())
-        else:
-            try:
-                curated = self._curate(raw)
-            except DamageError as error:
-                if self._before is None:
-                    self._run.write(self._record)
-                raise keep_quarantine(self._run, error) from error
-            if self._recipe.tokens or self._recipe.train:
-                self._learn(self._encode(curated))
-
         if raw is not None and not (self._recipe.tokens or self._recipe.train):
             self._curate(raw)
         else:
@@ -200,6 +188,15 @@ class _Road:
         return self._find_tokens() if raw is None else self._encode(self._curate(raw))
 
     def _curate(self, raw: _RawText) -> Artefact:
+        """The curated corpus. Where damage stops it, what was found damaged is kept to be looked at."""
+        try:
+            return self._carry_out_curation(raw)
+        except DamageError as error:
+            if self._before is None:
+                self._run.write(self._record)
+            raise keep_quarantine(self._run, error) from error
+
+    def _carry_out_curation(self, raw: _RawText) -> Artefact:
         corpus, seed, store = raw.corpus, self._recipe.seed, self._store
         memory_limit = self._options.memory_limit_bytes or int(FREE_SHARE * psutil.virtual_memory().available)
         with self._open_workers(raw.files, memory_limit) as workers:

@@ -25,7 +25,7 @@ OTHER_TARGET = "skylake-avx512"
 """What is tried where code for just this processor is wrong: the compiler then prefers vectors of 256 bits."""
 
 
-def compile_checked(model: Decoder, batch: Batch, numerics: Numerics, group: Group) -> Numerics:
+def compile_checked(model: Decoder, batch: Batch, *, numerics: Numerics, group: Group) -> Numerics:
     """Compiles the blocks of a model and returns how it computes from now on: not compiled, where that is never right.
 
     batch: some rows as the stage will have them. To be called in every process; all come to the same answer.

@@ -110,7 +110,7 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
 def _compile(model: Decoder, loop: Loop) -> Numerics:
     rows = loop.stream.batch(0).rows(0, loop.micro_batch_rows)
     event("compiling_model")
-    return compile_checked(model, rows, loop.numerics, loop.group)
+    return compile_checked(model, rows, numerics=loop.numerics, group=loop.group)
 
 
 def _settle_numerics(stage: Stage, store: TokenStore, group: Group) -> Numerics:

@@ -64,7 +64,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Found]:
 def test_what_is_not_encoded_fast_is_said(name: str, made: Callable[[str], Found]) -> None:
     _, _, events = made(name)
 
-    assert [event["name"] for event in events] == (["slow_vocabulary"] if name in SLOW else [])
+    named = [event["name"] for event in events if event["name"] != "compiling"]
+    assert named == (["slow_vocabulary"] if name in SLOW else [])
 
 
 @pytest.mark.parametrize("name", [*FAST, *SLOW])

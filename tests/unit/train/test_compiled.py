@@ -19,7 +19,7 @@ from headrace.train.compiled import OTHER_TARGET, compile_checked
 from headrace.train.numerics import Numerics, compiler_found
 
 ROWS, ROW_TOKENS, VOCABULARY = 2, 256, 300
-CONFIG = ModelConfig(depth=2, width=64, heads=1, kv_heads=1, feed_forward=96)
+CONFIG = ModelConfig(depth=1, width=64, heads=1, kv_heads=1, feed_forward=96)
 
 pytestmark = pytest.mark.skipif(not compiler_found(), reason="no C++ compiler")
 
@@ -55,11 +55,11 @@ class WrongAtFirst(torch.autograd.Function):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_gradients_are_right_in_the_end_on_any_machine(precision: str, model: Decoder, batch: Batch) -> None:
-    numerics = numerics_of(precision)
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch's own, while it compiles
+def test_gradients_are_right_in_the_end_on_any_machine(model: Decoder, batch: Batch) -> None:
+    numerics = numerics_of("bf16")
     model.compute_dtype = numerics.dtype
-    chosen = compile_checked(model, batch, numerics, Group())
+    chosen = compile_checked(model, batch, numerics=numerics, group=Group())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert chosen.compiled == (model.blocks[0]._compiled_call_impl is not None)
     assert chosen.compile_for in (None, OTHER_TARGET)
@@ -74,7 +74,7 @@ def test_wrong_kernels_are_not_used(
     monkeypatch.setattr(Block, "compile", spoilt)
     events: list[dict[str, Any]] = []
     with caplog.at_level(logging.WARNING), recording(None, [events.append]):
-        chosen = compile_checked(model, batch, numerics_of("fp32"), Group())
+        chosen = compile_checked(model, batch, numerics=numerics_of("fp32"), group=Group())
     assert not chosen.compiled
     assert "wrong gradients on this machine" in caplog.text
     assert {event["name"] for event in events} == {"compiled_wrong"}
