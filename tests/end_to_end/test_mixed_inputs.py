@@ -17,7 +17,7 @@ from small_project import Headrace, content
 from headrace.corpus.why import Explanation, explain
 from headrace.store import Artefact, RunFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mixed inputs")]
 
 NO_RULES = ("duplicate", "near_duplicate", "contaminated", "nothing_left")
 SOURCES = ("pages", "crawl", "mail", "manuals", "poems", "chapters", "rows", "novel")

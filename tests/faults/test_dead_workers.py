@@ -23,6 +23,8 @@ from corpus_runs import (
     write_recipe,
 )
 
+pytestmark = pytest.mark.xdist_group("dead workers")  # so that what these tests share is made once
+
 POISON = "xyzzy"
 NUM_PAGES = 1_300
 
@@ -75,8 +77,6 @@ def test_a_killed_worker_costs_its_unit_a_second_try_and_nothing_else(
 DEADLY = """
 # Python runs this file when it starts. A batch of texts of which one holds the word ends the process that takes it up.
 import ctypes, importlib.util, os, resource, signal, sys
-
-pytestmark = pytest.mark.xdist_group("dead workers")  # so that what these tests share is made once
 
 def be_killed():
     os.kill(os.getpid(), signal.SIGKILL)
