@@ -11,7 +11,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --n
 
 help:
 	@echo "make run     runs examples/quickstart.yaml from raw text to a model and a report"
-	@echo "make test    checks style and types, then runs the whole test suite"
+	@echo "make test    checks style and types and runs the whole test suite"
 	@echo "make format  rewrites the code in the project's format"
 	@echo "make clean   removes .venv, runs and caches"
 

@@ -29,8 +29,11 @@ from headrace.models.decoder import Decoder, build_decoder
 from headrace.models.hugging_face import save_decoder
 from headrace.models.machine import use_machine_well
 from headrace.objectives import causal_loss
+from headrace.parallel import Group
+from headrace.tokens import Batch
+from headrace.train.compiled import compile_checked
 from headrace.train.gradient import finish_gradient
-from headrace.train.numerics import matrix_gflops
+from headrace.train.numerics import Numerics, matrix_gflops
 from headrace.train.optimizer import build_optimizer
 from headrace.train.optimizer_config import AdamWConfig
 
@@ -56,8 +59,12 @@ def headrace_step(decoder: Decoder) -> Step:
     """A step of headrace's own parts, as the loop puts them together."""
     use_machine_well()
     decoder.compute_dtype = torch.bfloat16
-    for block in decoder.blocks:
-        block.compile(dynamic=False)
+    numerics = Numerics(precision="bf16", compiled=True, num_threads=torch.get_num_threads(), peak_gflops=0.0)
+    ids = make_rows(BATCH_ROWS).numpy().astype(np.int32)
+    place_BT = np.tile(np.arange(ROW_TOKENS, dtype=np.int16), (BATCH_ROWS, 1))
+    row_BT = np.repeat(np.arange(BATCH_ROWS, dtype=np.int32), ROW_TOKENS).reshape(BATCH_ROWS, ROW_TOKENS)
+    batch = Batch(np.ascontiguousarray(ids[:, :-1]), np.ascontiguousarray(ids[:, 1:]), place_BT, row_BT)
+    numerics = compile_checked(decoder, batch, numerics=numerics, group=Group())
     optimizer = build_optimizer(AdamWConfig(beta2=0.999, weight_decay=0.0), decoder)
     for group in optimizer.param_groups:
         group["lr"] = LEARNING_RATE
@@ -68,7 +75,7 @@ def headrace_step(decoder: Decoder) -> Step:
         with torch.autocast("cpu", torch.bfloat16):
             hidden = decoder(rows[:, :-1].contiguous(), position_BT, document_BT)
         target = rows[:, 1:].flatten()
-        loss = causal_loss(hidden.flatten(0, 1), decoder.head_weight, target, compiled=True)
+        loss = causal_loss(hidden.flatten(0, 1), decoder.head_weight, target, compiled=numerics.compiled)
         loss.backward()  # type: ignore[no-untyped-call]
         finish_gradient(decoder.parameters(), num_targets=target.numel(), loss=float(loss), largest_norm=1.0, step=0)
         optimizer.step()

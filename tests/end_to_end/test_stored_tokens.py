@@ -10,12 +10,13 @@ import pytest
 from pydantic import ValidationError
 from small_project import RECIPE
 
-from headrace.errors import HeadraceError, InputError, RecipeError
+from headrace.errors import HeadraceError, InputError, RecipeError, StoreError
 from headrace.pipeline import Run, RunOptions, run_recipe
 from headrace.pipeline.tracing import trace_step
 from headrace.pipeline.upload import upload_tokens
 from headrace.recipe import Recipe
 from headrace.store import RunFolder, Store
+from headrace.store.artefact import Manifest
 
 pytestmark = pytest.mark.xdist_group("finished run")  # so that what these tests share is made once
 
@@ -182,3 +183,17 @@ def test_weights_changed_for_what_was_seen_already_begin_anew(made: Run, tmp_pat
     run_with_schedule(made, tmp_path / "runs", {0: WEIGHTS}, stops_after=STOPPED_STEP)
     changed = {0: WEIGHTS, 1: {"prose": 5, "pages": 0, "poems": 1}}
     assert run_with_schedule(made, tmp_path / "runs", changed, stops_after=2).inherited == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside", "..", ""])
+def test_a_manifest_from_elsewhere_names_no_place_outside(name: str, made: Run) -> None:
+    manifest = made.folder.artefact("tokens").manifest.model_dump(mode="json")
+    manifest["files"] = {name: {"size_bytes": 1, "sha256": ""}}
+    with pytest.raises(ValidationError, match="is no file inside an artefact"):
+        Manifest.model_validate_json(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("address", ["..", "vocabulary-../../x", "vocabulary", ""])
+def test_an_address_from_elsewhere_is_a_name_and_nothing_else(address: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is no address of an artefact"):
+        Store(tmp_path).take_in(address, lambda folder: pytest.fail(f"{folder} was asked for"))

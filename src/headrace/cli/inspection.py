@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headrace.cli import explaining
-from headrace.cli.arguments import JsonOption, RunArgument, open_folder, print_json
-from headrace.cli.running import RunsOption
+from headrace.cli.arguments import JsonOption, RunArgument, RunsOption, open_folder, print_json
 from headrace.cli.terminal_text import safe_text
 from headrace.errors import InputError, StoreError
 

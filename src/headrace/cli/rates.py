@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.running import RunsOption
+from headrace.cli.arguments import ChangesOption, RecipeArgument, RunsOption, load_changed
 from headrace.errors import StoppedError
 
 SHOWN_ROWS = 20
@@ -17,10 +17,8 @@ def register(app: typer.Typer) -> None:
 
 
 def find_rate(
-    recipe: Annotated[Path, typer.Argument(help="A recipe in YAML.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; repeatable.")
-    ] = None,
+    recipe: RecipeArgument,
+    changes: ChangesOption = None,
     runs: RunsOption = Path("runs"),
     lowest: Annotated[float, typer.Option(min=0.0, help="Learning rate of the first step.")] = 1e-5,
     highest: Annotated[float, typer.Option(min=0.0, help="Learning rate of the last step.")] = 1.0,
@@ -33,10 +31,9 @@ def find_rate(
     from headrace.cli.progress import show
     from headrace.pipeline import RunOptions
     from headrace.pipeline.run import run_sweep
-    from headrace.recipe import load_recipe, parse_override
     from headrace.train.sweep_config import SweepConfig
 
-    loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
+    loaded = load_changed(recipe, changes)
     if not lowest < highest:
         raise typer.BadParameter(f"{lowest:g} is not below --highest {highest:g}.", param_hint="--lowest")
     sweep = SweepConfig(lowest=lowest, highest=highest, steps=steps)

@@ -1,9 +1,8 @@
 """`headrace recipe`: the schema, and a check that runs nothing."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from headrace.cli.arguments import ChangesOption, RecipeArgument, load_changed
 
 app = typer.Typer(help="Look at recipes without running them.", no_args_is_help=True)
 
@@ -20,19 +19,16 @@ def schema() -> None:
 
 @app.command(epilog="Example: headrace recipe check examples/quickstart.yaml --set model.preset=small")
 def check(
-    recipe: Annotated[Path, typer.Argument(help="A recipe in YAML.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value; repeatable.")
-    ] = None,
+    recipe: RecipeArgument,
+    changes: ChangesOption = None,
 ) -> None:
     """Print a recipe with every default filled in, as JSON, or say what is wrong with it."""
     import orjson
 
     from headrace.corpus.decide.rules import check_rules
     from headrace.corpus.discover import find_files
-    from headrace.recipe import load_recipe, parse_override
 
-    loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
+    loaded = load_changed(recipe, changes)
     if loaded.corpus is not None:
         check_rules(loaded.corpus)
         for source in loaded.corpus.sources:

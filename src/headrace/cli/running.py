@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headrace.cli.arguments import RunArgument, open_folder
+from headrace.cli.arguments import ChangesOption, RecipeArgument, RunArgument, RunsOption, load_changed, open_folder
 from headrace.cli.terminal_text import safe_text
 from headrace.errors import StoppedError
 
 if TYPE_CHECKING:
     from headrace.pipeline import Run
-
-RunsOption = Annotated[Path, typer.Option("--runs", help="Folder of all runs.", envvar="HEADRACE_RUNS")]
-
 
 SIZE_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -52,10 +49,8 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    recipe: Annotated[Path, typer.Argument(help="A recipe in YAML.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the recipe; repeatable.")
-    ] = None,
+    recipe: RecipeArgument,
+    changes: ChangesOption = None,
     runs: RunsOption = Path("runs"),
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that train together on this machine.")] = 1,
     workers: Annotated[
@@ -79,9 +74,8 @@ def run(
     """Carry out a recipe, or what is left of it: finished steps are found, a killed run continues."""
     from headrace.cli.progress import show
     from headrace.pipeline import RunOptions, run_recipe
-    from headrace.recipe import load_recipe, parse_override
 
-    loaded = load_recipe(recipe, dict(parse_override(change) for change in changes or ()))
+    loaded = load_changed(recipe, changes)
     try:
         with show(quiet=as_json) as listener:
             options = RunOptions(

@@ -153,7 +153,7 @@ class _Road:
     def __init__(self, recipe: Recipe, options: RunOptions, run: RunFolder) -> None:
         self._recipe, self._options, self._run = recipe, options, run
         self._store = run.store
-        self._before = run.read() if (run.path / "run.json").exists() else None
+        self._before = run.read() if run.record_path.exists() else None
         self._record = RunRecord(
             name=recipe.name,
             recipe=recipe.as_json(),

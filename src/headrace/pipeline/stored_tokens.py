@@ -60,8 +60,8 @@ def remote_source(config: TokensConfig, tokens: Artefact, store: Store) -> Remot
 
 def _link_store(path: Path, store: Store) -> StoredTokens:
     """The artefacts of another folder of runs, with all that they were made from, as far as it is there."""
-    if (path / "run.json").is_file():
-        path = RunFolder(path).artefact(STEP).path
+    if (run := RunFolder(path)).record_path.is_file():
+        path = run.artefact(STEP).path
     if not (path / MANIFEST).is_file() or (manifest := Artefact(path).manifest).step != STEP:
         raise InputError(f"tokens.store: {path} is neither the folder of a run with tokens nor of a token store.")
     origin = Store(path.resolve().parent)

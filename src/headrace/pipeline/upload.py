@@ -1,6 +1,5 @@
 """A run's token store and vocabulary, copied to where other machines can read them."""
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from headrace.corpus.raw_file import connect
@@ -40,7 +39,7 @@ def _copy(artefact: Artefact, remote: Any, url: str) -> None:
     done = 0
     for name in (*artefact.manifest.files, MANIFEST):
         try:
-            remote.put_file(str(artefact.path / name), f"{url}/{PurePosixPath(name)}")
+            remote.put_file(str(artefact.path / name), f"{url}/{name}")
         except Exception as error:  # each driver has its own tree of errors
             raise StoreError(f"{url}/{name}: cannot be written ({type(error).__name__}: {error}).") from error
         done += (artefact.path / name).stat().st_size

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, field_validator
 
 from headrace.config import Config
 from headrace.errors import StoreError
@@ -44,6 +44,16 @@ class Manifest(Config):
     """UTC, ISO 8601."""
     digest: str = ""
     """SHA-256 of all of the above as JSON: what vouches for the manifest itself."""
+
+    @field_validator("files")
+    @classmethod
+    def _check_names(cls, files: dict[str, FileRecord]) -> dict[str, FileRecord]:
+        """Manifests come from object stores too: none may name a place outside its own folder."""
+        for name in files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name:
+                raise ValueError(f"{name!r} is no file inside an artefact")
+        return files
 
     def sealed(self) -> "Manifest":
         """The same with its digest filled in."""

@@ -24,6 +24,7 @@ from headrace.store.lock import hold
 from headrace.store.store import Store
 
 STORE_NAME = "store"
+RECORD = "run.json"
 
 
 class StepRecord(Config):
@@ -59,6 +60,11 @@ class RunFolder:
         return Store(self.path.parent / STORE_NAME)
 
     @property
+    def record_path(self) -> Path:
+        """What makes a folder a run's."""
+        return self.path / RECORD
+
+    @property
     def trace_path(self) -> Path:
         return self.path / "trace.jsonl"
 
@@ -78,19 +84,19 @@ class RunFolder:
     def read(self) -> RunRecord:
         """The record. Raises InputError, with the names there are, if this is no run, StoreError if it is damaged."""
         try:
-            return RunRecord.model_validate_json((self.path / "run.json").read_bytes())
+            return RunRecord.model_validate_json(self.record_path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             names = ", ".join(folder.path.name for folder in list_runs(self.path.parent)) or "none yet"
             raise InputError(f"{self.path}: no run here. Runs in {self.path.parent}: {names}.") from None
         except ValueError as error:
             raise StoreError(
-                f"{self.path / 'run.json'}: not the record of a run. Remove it and run the recipe again: finished "
+                f"{self.record_path}: not the record of a run. Remove it and run the recipe again: finished "
                 "steps are found."
             ) from error
 
     def write(self, record: RunRecord) -> None:
         """Replaces the record in one step."""
-        write_file(self.path / "run.json", record.model_dump_json(indent=1).encode())
+        write_file(self.record_path, record.model_dump_json(indent=1).encode())
 
     def artefacts(self, step: str = "") -> list[Artefact]:
         """The published artefacts of this run in the order of its steps, of one kind of step if one is named."""
@@ -129,4 +135,4 @@ class RunFolder:
 
 def list_runs(runs: Path) -> list[RunFolder]:
     """Every run in a folder of runs, by name."""
-    return [RunFolder(path.parent) for path in sorted(runs.glob("*/run.json"))]
+    return [RunFolder(path.parent) for path in sorted(runs.glob(f"*/{RECORD}"))]

@@ -1,6 +1,7 @@
 """The folder of artefacts: address them, build them once, publish them whole, find what nobody needs."""
 
 import hashlib
+import re
 import shutil
 import time
 import uuid
@@ -21,6 +22,8 @@ from headrace.store.lock import hold
 from headrace.trace import event
 from headrace.version import VERSION
 
+ADDRESS = r"[a-z]+(-[a-z]+)*-[0-9a-f]{16}"
+"""What `StepSpec.address` gives."""
 Summary = Mapping[str, Any]
 
 
@@ -85,13 +88,9 @@ class Store:
 
     def _build(self, spec: StepSpec, build: Callable[[Workspace], Summary]) -> Artefact:
         remove_folder(self.root / spec.address)  # what lies there has lost its manifest: nobody can vouch for it
-        work = self.root / ".work" / spec.address
-        work.mkdir(parents=True, exist_ok=True)
-        for leftover in work.glob("output-*"):
-            shutil.rmtree(leftover)
-        workspace = Workspace(kept=self.kept_folder(spec.address), output=work / f"output-{uuid.uuid4().hex[:8]}")
+        workspace = Workspace(kept=self.kept_folder(spec.address), output=self._empty_output(spec.address))
         workspace.kept.mkdir(exist_ok=True)
-        workspace.output.mkdir()
+        work = workspace.output.parent
         with _timed(work / "seconds.json") as clock:
             summary = build(workspace)
         manifest = Manifest(
@@ -112,19 +111,29 @@ class Store:
         event("artefact", address=spec.address, built=True)
         return Artefact(self.root / spec.address)
 
+    def _empty_output(self, address: str) -> Path:
+        """An empty folder to build in; what interrupted builds of the address left is removed."""
+        work = self.root / ".work" / address
+        for leftover in work.glob("output-*"):
+            shutil.rmtree(leftover)
+        output = work / f"output-{uuid.uuid4().hex[:8]}"
+        output.mkdir(parents=True)
+        return output
+
     def take_in(self, address: str, fetch: Callable[[Path], None]) -> Artefact:
         """An artefact that was published elsewhere: found here, or published here too.
 
         `fetch` writes all its files, the manifest too, into an empty folder. Raises StoreError if they are not what the
         manifest says, or it is another's.
         """
+        if not re.fullmatch(ADDRESS, address):
+            raise StoreError(f"{address!r} is no address of an artefact, which is a step's name and 16 digits.")
         if found := self.find(address):
             return found
         with hold(self.root / ".locks" / f"{address}.lock", what=address):
             if found := self.find(address):
                 return found
-            staged = self.root / ".work" / address / f"output-{uuid.uuid4().hex[:8]}"
-            staged.mkdir(parents=True)
+            staged = self._empty_output(address)
             fetch(staged)
             artefact = Artefact(staged)
             artefact.verify()

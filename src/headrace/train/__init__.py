@@ -6,13 +6,16 @@ Promises: the loss is normalised by the valid tokens of the whole global step, s
 change what is learnt; a killed run continues from its newest good checkpoint to the very bits of an undisturbed one
 (same process count, threads and machine); a loss or gradient that is not finite never reaches the weights.
 
-    config.py, schedule.py           what a user sets (needs no torch)
-    stage.py                         a stage put together: inputs, state, loop, published folder
-    loop.py                          the loop
-    optimizer.py, validation.py      parts of a step
-    state.py, checkpoint.py          what is resumed
-    numerics.py                      precision, threads, compilation, and how fast this machine multiplies
-    metrics.py, publish.py           what comes out
+    config.py, *_config.py, schedule.py   what a user sets, and the rate of every step (need no torch)
+    stage.py, data.py                     a stage put together: inputs, state, order of rows, loop, published folder
+    loop.py                               the loop
+    gradient.py, spikes.py, validation.py parts of a step
+    optimizer.py, rules.py, rounding.py   from gradients to updates; hidden_matrices.py: which of them Muon takes
+    state.py, progress.py, checkpoint.py  what is resumed
+    averaging.py                          averages of weights
+    numerics.py, compiled.py              precision, threads, speed of this machine; compiled blocks, checked
+    rate_finder.py                        a learning rate by trying
+    metrics.py, publish.py                what comes out
 """
 
 from headrace.train.config import StageConfig
