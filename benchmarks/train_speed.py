@@ -66,8 +66,7 @@ def headrace_step(decoder: Decoder) -> Step:
     batch = Batch(np.ascontiguousarray(ids[:, :-1]), np.ascontiguousarray(ids[:, 1:]), place_BT, row_BT)
     numerics = compile_checked(decoder, batch, numerics=numerics, group=Group())
     optimizer = build_optimizer(AdamWConfig(beta2=0.999, weight_decay=0.0), decoder)
-    for group in optimizer.param_groups:
-        group["lr"] = LEARNING_RATE
+    optimizer.set_rate(LEARNING_RATE)
     position_BT = torch.arange(ROW_TOKENS).expand(BATCH_ROWS, -1).contiguous()
     document_BT = torch.arange(BATCH_ROWS)[:, None].expand(-1, ROW_TOKENS).contiguous()
 
@@ -79,7 +78,7 @@ def headrace_step(decoder: Decoder) -> Step:
         loss.backward()  # type: ignore[no-untyped-call]
         finish_gradient(decoder.parameters(), num_targets=target.numel(), loss=float(loss), largest_norm=1.0, step=0)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         return float(loss) / target.numel()
 
     return step
