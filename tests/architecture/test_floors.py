@@ -22,6 +22,7 @@ FLOORS = (
     "parallel",
     "objectives",
     "models",
+    "examples",
     "tokens",
     "corpus",
     "store",
@@ -29,7 +30,7 @@ FLOORS = (
 )
 ROOF = ("headrace", "headrace.__main__", "headrace.start")
 GROUND = ("headrace.errors", "headrace.config", "headrace.version")
-WITHOUT_TORCH = ("pipeline", "recipe", "report", "diagnose", "tokens", "corpus", "store", "trace")
+WITHOUT_TORCH = ("pipeline", "recipe", "report", "diagnose", "examples", "tokens", "corpus", "store", "trace")
 
 LIST_TORCH = """
 import importlib, pkgutil, sys
