@@ -28,7 +28,7 @@ from headrace.models.config import ModelConfig
 from headrace.models.decoder import Decoder, build_decoder
 from headrace.models.hugging_face import save_decoder
 from headrace.models.machine import use_machine_well
-from headrace.objectives import causal_loss
+from headrace.objectives.cross_entropy import summed_cross_entropy
 from headrace.parallel import Group
 from headrace.tokens import Batch
 from headrace.train.compiled import compile_checked
@@ -74,7 +74,7 @@ def headrace_step(decoder: Decoder) -> Step:
         with torch.autocast("cpu", torch.bfloat16):
             hidden = decoder(rows[:, :-1].contiguous(), position_BT, document_BT)
         target = rows[:, 1:].flatten()
-        loss = causal_loss(hidden.flatten(0, 1), decoder.head_weight, target, compiled=numerics.compiled)
+        loss = summed_cross_entropy(hidden.flatten(0, 1), decoder.head_weight, target, compiled=numerics.compiled)
         loss.backward()  # type: ignore[no-untyped-call]
         finish_gradient(decoder.parameters(), num_targets=target.numel(), loss=float(loss), largest_norm=1.0, step=0)
         optimizer.step()

@@ -17,8 +17,9 @@ from headrace.store import Workspace
 from headrace.tokens import Batch
 from headrace.trace import Record, recording
 from headrace.train.config import CheckpointConfig, StageConfig
+from headrace.train.given import Stage
 from headrace.train.numerics import Numerics
-from headrace.train.stage import Stage, train_stage
+from headrace.train.stage import train_stage
 
 Shaped = TypeVar("Shaped", bound=nn.Module)
 

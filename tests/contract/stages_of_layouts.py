@@ -8,8 +8,8 @@ from small_road import ROW_TOKENS, Road
 
 from headrace.store import Workspace
 from headrace.train.config import ValidationConfig
+from headrace.train.given import Stage
 from headrace.train.optimizer_config import AdamWConfig, AnyOptimizerConfig, MuonConfig
-from headrace.train.stage import Stage
 
 STEP_ROWS = 16
 SHOWS_GRADIENT = AdamWConfig(beta1=0.0)

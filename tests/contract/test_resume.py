@@ -8,10 +8,10 @@ from small_models import STEP_TOKENS, small_stage, train_and_listen, train_until
 from small_road import Road
 
 from headrace.train.config import CheckpointConfig, ValidationConfig
+from headrace.train.given import Stage
 from headrace.train.metrics import read_metrics
 from headrace.train.optimizer_config import AdafactorConfig, AdamWConfig, LionConfig, MuonConfig
 from headrace.train.schedule_config import EMAConfig, PlateauConfig, ScheduleConfig, SpikeConfig, TailConfig
-from headrace.train.stage import Stage
 
 NUM_STEPS = 8
 # The held-out loss is watched after each step and falls each time, so each step is written down and waited for.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from headrace.models.hugging_face import load_decoder
 from headrace.models.machine import use_machine_well
-from headrace.objectives import token_losses
+from headrace.objectives.cross_entropy import token_losses
 from headrace.tokens import TokenStore
 from headrace.tokens.batch import PADDING_DOCUMENT
 from headrace.tokens.rows import RowGatherer

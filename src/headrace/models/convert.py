@@ -15,6 +15,7 @@ from headrace.models.onnx_file import write_onnx
 from headrace.models.opened import TOKENIZER, OpenedModel, open_model
 from headrace.models.unscaled import unscaled
 from headrace.store import write_file
+from headrace.tokens.vocabulary import ENDS, num_ids
 
 Format = Literal["hf", "gguf", "onnx"]
 SUFFIXES: dict[str, Format] = {".gguf": "gguf", ".onnx": "onnx", "": "hf"}
@@ -50,6 +51,31 @@ def convert(source: Path, target: Path, *, to: Format, kind: GGUFType) -> str:
         return f"{target}: {about} in {kind}, {target.stat().st_size / 1e6:,.1f} MB"
     write_onnx(opened.model, target)
     return f"{target}: {about} in float32, {target.stat().st_size / 1e6:,.1f} MB"
+
+
+def take_in(source: Path, folder: Path) -> dict[str, Any]:
+    """Writes the model at `source` into a folder that is there; returns its config and what its vocabulary is.
+
+    Raises InputError if it cannot be read, or has no vocabulary.
+    """
+    opened = open_model(source)
+    tokenizer = opened.need_tokenizer()
+    _to_folder(opened, folder)
+    return {
+        "model": opened.model.config.as_json(),
+        "parameters": sum(parameter.numel() for parameter in opened.model.parameters()),
+        "tokens": num_ids(tokenizer),
+        "end_of_document": _end_of(opened, tokenizer),
+    }
+
+
+def _end_of(opened: OpenedModel, tokenizer: Tokenizer) -> int:
+    """What ends a document: a token known for it, else the one that ends what the model writes."""
+    named = (tokenizer.token_to_id(name) for name in (*ENDS, "[SEP]"))
+    found = next((number for number in (*named, *opened.facts.end_tokens) if number is not None), None)
+    if found is None:
+        raise InputError(f"{opened.path}: nothing says which token ends a text. Write eos_token_id into config.json.")
+    return int(found)
 
 
 def _to_folder(opened: OpenedModel, target: Path) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from headrace.models.cache import KeyValueCache
 from headrace.models.config import ModelConfig
 from headrace.models.initial import initialise
+from headrace.models.rows import Rows
 from headrace.models.transformer import Transformer, places_of
 
 __all__ = ["Decoder", "KeyValueCache", "build_decoder"]
@@ -31,6 +32,10 @@ class Decoder(Transformer):
         """
         x_BTD = self.embed(token_BT, position_BT)
         return self.scaled(self.run(x_BTD, position_BT, document_BT, prefix_BT=prefix_BT))
+
+    def hidden_states(self, rows: Rows) -> Tensor:
+        """Final hidden states (B, T, D) of packed rows."""
+        return self(rows.token_BT, rows.position_BT, rows.document_BT, prefix_BT=rows.prefix_BT)
 
     def logits(self, token_BT: Tensor) -> Tensor:
         """Logits (B, T, V) of whole rows that are one document each."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from headrace.models.config import ModelConfig
 from headrace.models.feed_forward import ACTIVATIONS
 from headrace.models.norms import build_norm
+from headrace.models.rows import Rows
 from headrace.models.transformer import Transformer, places_of
 
 
@@ -29,6 +30,10 @@ class Encoder(Transformer):
     ) -> Tensor:
         """Hidden states (B, T, D) of packed rows."""
         return self.run(self.embed(token_BT, position_BT, token_type_BT), position_BT, document_BT)
+
+    def hidden_states(self, rows: Rows) -> Tensor:
+        """Hidden states (B, T, D) of packed rows."""
+        return self(rows.token_BT, rows.position_BT, rows.document_BT, rows.token_type_BT)
 
     def predictions(self, hidden_BTD: Tensor) -> Tensor:
         """What is compared with `head_weight` (and shifted by `head_bias`) to guess tokens."""

@@ -3,23 +3,17 @@
 Shape letters: B batch, T target time, S source time, D width, V vocabulary.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
+from headrace.models.block import Block
 from headrace.models.cache import KeyValueCache
 from headrace.models.config import ModelConfig
+from headrace.models.rows import Rows, SourceRows
 from headrace.models.self_attention import Source
 from headrace.models.transformer import Stack, Transformer, places_of
-
-
-class SourceRows(NamedTuple):
-    """Packed rows that are read before others are written. A document has the same id in source and target rows."""
-
-    token_BS: Tensor
-    position_BS: Tensor
-    document_BS: Tensor
 
 
 class EncoderDecoder(Transformer):
@@ -40,6 +34,16 @@ class EncoderDecoder(Transformer):
         visible_BTS = document_BT[:, :, None] == source.document_BS[:, None, :]
         read = Source(self.read(source), visible_BTS)
         return self.scaled(self.run(self.embed(token_BT, position_BT), position_BT, document_BT, source=read))
+
+    def hidden_states(self, rows: Rows) -> Tensor:
+        """Final hidden states (B, T, D) of target rows beside their sources."""
+        assert rows.source is not None, "an encoder-decoder reads a source"
+        return self(rows.token_BT, rows.position_BT, rows.document_BT, source=rows.source)
+
+    @property
+    def all_blocks(self) -> Iterable[Block]:
+        yield from self.source.typed_blocks
+        yield from self.typed_blocks
 
     def read(self, source: SourceRows) -> Tensor:
         """Hidden states (B, S, D) of the encoder."""

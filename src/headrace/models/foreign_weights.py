@@ -9,6 +9,7 @@ from headrace.models.build import Model, empty_model
 from headrace.models.config import ModelConfig
 from headrace.models.families import Family, UnsuitedError
 from headrace.models.families.family import Piece
+from headrace.models.transformer import Transformer
 
 Named = dict[str, Tensor]
 
@@ -52,7 +53,7 @@ def _check_copy(model: Model, family: Family, left: Named) -> None:
         raise UnsuitedError("its head is not the embedding, as config.json says it is")
 
 
-def foreign_tensors(model: Model, family: Family) -> Iterator[tuple[str, Tensor]]:
+def foreign_tensors(model: Transformer, family: Family) -> Iterator[tuple[str, Tensor]]:
     """Every foreign tensor of a model that fits the family, in float32, by name."""
     for name, parameter in model.named_parameters():
         tensor = parameter.detach().float()

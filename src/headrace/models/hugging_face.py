@@ -4,6 +4,7 @@ Nothing is rounded, so a round trip is exact. Only safetensors and JSON are read
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from headrace.models.decoder import Decoder
 from headrace.models.families import FAMILIES, Facts, Family, UnsuitedError, family_for
 from headrace.models.families.family import TRAINING_ONLY
 from headrace.models.foreign_weights import fill, foreign_tensors, plain_tensors, unfilled_model
+from headrace.models.transformer import Transformer
 from headrace.store import write_file
 
 OURS = "headrace"  # entry of a `config.json` that others ignore
+HEADS = ("score.", "classifier.")  # what tensors of a task's head begin with
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
 
@@ -35,7 +38,11 @@ def describe_decoder(decoder: Decoder, *, max_positions: int, end_token: int) ->
     return family_for(decoder.config).write(decoder.config, _facts_of_training(decoder, max_positions, end_token))
 
 
-def save_model(model: Model, folder: Path, facts: Facts) -> Family:
+HeadWriter = Callable[[Family], tuple[dict[str, Any], dict[str, Tensor]]]
+"""Entries of `config.json` and tensors that a head adds."""
+
+
+def save_model(model: Transformer, folder: Path, facts: Facts, *, head: HeadWriter | None = None) -> Family:
     """Writes `config.json`, `generation_config.json` and `model.safetensors` (float32), each in one step.
 
     Returns the family it is written as: one of transformers' where one can express the config, else our own.
@@ -43,15 +50,16 @@ def save_model(model: Model, folder: Path, facts: Facts) -> Family:
     family = family_for(model.config)
     folder.mkdir(parents=True, exist_ok=True)
     noise = {name: value for name in sorted(TRAINING_ONLY) if (value := getattr(model.config, name))}
-    written = family.write(model.config, facts) | ({OURS: noise} if noise else {})
-    write_json(folder / CONFIG, written)
+    more, head_tensors = head(family) if head else ({}, {})
+    ours = noise | more.pop(OURS, {})
+    write_json(folder / CONFIG, family.write(model.config, facts) | more | ({OURS: ours} if ours else {}))
     roles = facts.as_json() | {"decoder_start_token_id": facts.start_token}
     generation = {name: roles[name] for name in ("bos_token_id", "eos_token_id") if roles[name] is not None}
     if facts.start_token is not None:
         generation |= {"decoder_start_token_id": facts.start_token, "pad_token_id": facts.pad_token}
-    if model.config.shape != "encoder":
+    if model.config.shape != "encoder" and head is None:
         write_json(folder / "generation_config.json", generation | {"do_sample": True})
-    tensors = dict(foreign_tensors(model, family))
+    tensors = dict(foreign_tensors(model, family)) | head_tensors
     write_file(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
     return family
 
@@ -73,7 +81,7 @@ def load_model(folder: Path) -> tuple[Model, Facts]:
     foreign = read_config(folder)
     family = FAMILIES[foreign["model_type"]]
     path, named = read_weights(folder)
-    tensors = plain_tensors(family, named)
+    tensors = plain_tensors(family, {name: named[name] for name in named if not name.startswith(HEADS)})
     try:
         facts = family.facts(foreign)
         model = unfilled_model(_with_noise(family.read(foreign, tensors), foreign), facts.vocabulary_size)
@@ -88,6 +96,16 @@ def load_model(folder: Path) -> tuple[Model, Facts]:
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: not the weights that {CONFIG} describes ({error}).") from error
     return model, facts
+
+
+def load_facts(folder: Path) -> tuple[Family, Facts]:
+    """The family of a folder's model, and what its config says besides the network. Raises InputError."""
+    foreign = read_config(folder)
+    family = FAMILIES[foreign["model_type"]]
+    try:
+        return family, family.facts(foreign)
+    except KeyError as error:
+        raise InputError(f"{folder / CONFIG}: not a usable {family.model_type} config ({error!r}).") from error
 
 
 def _with_noise(config: ModelConfig, foreign: dict[str, Any]) -> ModelConfig:

@@ -21,7 +21,8 @@ from headrace.errors import InputError
 from headrace.models.build import Model
 from headrace.models.decoder import Decoder
 from headrace.models.encoder import Encoder
-from headrace.models.encoder_decoder import EncoderDecoder, SourceRows
+from headrace.models.encoder_decoder import EncoderDecoder
+from headrace.models.rows import SourceRows
 from headrace.models.transformer import places_of
 
 

@@ -55,10 +55,11 @@ def _open_folder(folder: Path) -> OpenedModel:
     facts = replace(facts, end_tokens=tuple(dict.fromkeys([*facts.end_tokens, *more])))
     tokenizer = read_vocabulary(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
     begin = tuple(tokenizer.encode("", add_special_tokens=True).ids) if tokenizer else ()
-    return OpenedModel(folder, model, facts, tokenizer, begin, _chat_template(folder))
+    return OpenedModel(folder, model, facts, tokenizer, begin, chat_template_of(folder))
 
 
-def _chat_template(folder: Path) -> str | None:
+def chat_template_of(folder: Path) -> str | None:
+    """The chat template in a model's folder, if there is one."""
     path = folder / "chat_template.jinja"
     if path.is_file():
         return path.read_text(encoding="utf-8")

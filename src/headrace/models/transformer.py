@@ -16,6 +16,7 @@ from headrace.models.embedding import TokenEmbedding
 from headrace.models.norms import build_norm
 from headrace.models.positions import Rotation, rotary_factors
 from headrace.models.relative import RelativeBias
+from headrace.models.rows import Rows
 from headrace.models.self_attention import Row, Source
 
 
@@ -123,6 +124,19 @@ class Transformer(Stack):
             x_BTD = block.step(x_BTD, rotation, bias_HTS, cache=cache, block=index)
         cache.length = end
         return self.compare(self.scaled(self.norm(x_BTD[:, -1])))
+
+    def hidden_states(self, rows: Rows) -> Tensor:
+        """Final hidden states (B, T, D) of packed rows."""
+        raise NotImplementedError
+
+    def predictions(self, hidden_BTD: Tensor) -> Tensor:
+        """What is compared with `head_weight` to guess tokens: the hidden states, unless a shape has more to do."""
+        return hidden_BTD
+
+    @property
+    def all_blocks(self) -> Iterable[Block]:
+        """Of all stacks, in the order in which they run."""
+        return self.typed_blocks
 
     def compare(self, hidden_BTD: Tensor) -> Tensor:
         """Logits of hidden states as `forward` gives them."""

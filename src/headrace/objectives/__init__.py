@@ -1,10 +1,12 @@
-"""What is learnt: functions from hidden states and targets to a loss.
+"""What is learnt: from a model and what it reads to a loss.
 
-In: final hidden states, the head's weight, targets. Out: the sum of the loss over valid targets, ready for `backward`.
+In: rows of tokens, or labelled examples. Out: the sum of the loss over valid targets, ready for `backward`.
 Promises: full logits of a batch are never held; an ignored target adds nothing to loss or gradient. The sum is not
 divided by anything: the caller knows how many valid targets the whole global step has.
+
+    config.py             the settings of every objective (needs no torch)
+    noise.py              what an objective on rows does to them (needs no torch)
+    cross_entropy.py      the loss of tokens, a chunk at a time
+    objective.py          what the loop asks of an objective
+    rows.py               objectives on rows of tokens
 """
-
-from headrace.objectives.causal import causal_loss, token_losses
-
-__all__ = ["causal_loss", "token_losses"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from headrace.config import Config
 from headrace.models.config import ModelConfig
-from headrace.pipeline.stored_tokens import StoredTokens
+from headrace.pipeline.supply import Supply
 from headrace.pipeline.training import TrainSettings, threads_here
 from headrace.store import Artefact, StepSpec, Store, Workspace
 from headrace.train.config import CheckpointConfig, StageConfig
@@ -24,7 +24,7 @@ class RateSettings(Config):
     sweep: SweepConfig
 
 
-def find_rate(settings: TrainSettings, sweep: SweepConfig, *, stored: StoredTokens, store: Store) -> Artefact:
+def find_rate(settings: TrainSettings, sweep: SweepConfig, *, supply: Supply, store: Store) -> Artefact:
     """The table of rates and losses; the suggestion is in its summary."""
     # The rate and how it goes are what is looked for: the table is the same for any.
     unused = StageConfig()
@@ -39,26 +39,28 @@ def find_rate(settings: TrainSettings, sweep: SweepConfig, *, stored: StoredToke
             "checkpoint": CheckpointConfig(),
         }
     )
+    given = supply.of(stage)
     identity = RateSettings(stage=stage, model=settings.model, seed=settings.seed, sweep=sweep)
 
     def build(workspace: Workspace) -> Mapping[str, Any]:
+        from headrace.train.given import Stage
         from headrace.train.rate_finder import find_rate as sweep_rates
-        from headrace.train.stage import Stage
 
-        for artefact in (stored.tokens, stored.vocabulary):
+        for artefact in given.artefacts.values():
             artefact.verify()
         trained = Stage(
             config=stage,
             model=settings.model,
             seed=settings.seed,
-            tokens=stored.tokens,
-            remote=stored.remote,
-            vocabulary=stored.vocabulary,
-            initial=None,
+            tokens=given.stored.tokens if given.stored else None,
+            remote=given.stored.remote if given.stored else None,
+            examples=given.examples,
+            vocabulary=given.vocabulary,
+            initial=given.initial,
             workspace=workspace,
             num_threads=threads_here(),
         )
         return sweep_rates(trained, sweep)
 
-    inputs = {"tokens": stored.tokens.address, "vocabulary": stored.vocabulary.address}
+    inputs = {name: artefact.address for name, artefact in given.artefacts.items()}
     return store.ensure(StepSpec("rates", RATES_VERSION, identity, inputs), build)

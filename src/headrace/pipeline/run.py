@@ -20,12 +20,18 @@ from headrace.corpus.quantity import quantities_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import EngineKind, Limits, Workers, open_engine
 from headrace.errors import CapacityError, DamageError, RecipeError
+from headrace.models.config import ModelConfig
+from headrace.models.given import GivenModel
 from headrace.pipeline import steps
 from headrace.pipeline.compared import check_compared
+from headrace.pipeline.examples_step import make_examples
+from headrace.pipeline.given_model import described_model, take_in_model
 from headrace.pipeline.quarantine import keep_quarantine
 from headrace.pipeline.rates import find_rate
 from headrace.pipeline.result import Run
 from headrace.pipeline.stored_tokens import StoredTokens, find_tokens
+from headrace.pipeline.supply import Supply
+from headrace.pipeline.task_step import evaluate_task
 from headrace.pipeline.threads import wait_asleep
 from headrace.pipeline.training import TrainSettings, train
 from headrace.recipe import Recipe
@@ -166,10 +172,12 @@ class _Road:
         self._run.quarantine_path.unlink(missing_ok=True)
         if self._options.reread:
             self._store.fingerprints_path.unlink(missing_ok=True)
-        if raw is not None and not (self._recipe.tokens or self._recipe.train):
+        if self._recipe.tokens or self._recipe.train:
+            self._learn(self._supply(raw))
+        elif raw is not None:
             self._curate(raw)
         else:
-            self._learn(self._tokens(raw))
+            self._make_examples()
         self._record = self._record.model_copy(update={"finished": True})
         if self._record != self._before or not self._run.report_path.exists():
             self._run.write(self._record)
@@ -178,14 +186,43 @@ class _Road:
 
     def sweep(self, raw: _RawText | None, config: SweepConfig) -> Artefact:
         """All steps up to the tokens, then a search for the first stage's learning rate."""
-        stored = self._tokens(raw)
-        settings = TrainSettings(
-            stage=self._recipe.train[0], model=self._recipe.model_config_or_default, seed=self._recipe.seed
-        )
-        return self._step("find rate", partial(find_rate, settings, config, stored=stored, store=self._store))
+        supply = self._supply(raw)
+        settings = TrainSettings(stage=self._recipe.train[0], model=self._model(supply), seed=self._recipe.seed)
+        return self._step("find rate", partial(find_rate, settings, config, supply=supply, store=self._store))
 
-    def _tokens(self, raw: _RawText | None) -> StoredTokens:
-        return self._find_tokens() if raw is None else self._encode(self._curate(raw))
+    def _supply(self, raw: _RawText | None) -> Supply:
+        """All that the stages are given, made or found."""
+        recipe, folder, store = self._recipe, self._options.recipe_folder, self._store
+        given = None
+        if isinstance(recipe.model, GivenModel):
+            given = self._step("model", partial(take_in_model, recipe.model, folder=folder, store=store))
+            recipe.check_given(described_model(given))
+        examples = self._make_examples() if recipe.examples is not None else None
+        if raw is None and recipe.tokens_config.store is not None:
+            stored = self._find_tokens()
+            return Supply(stored.vocabulary, stored, examples, given)
+        curated = self._curate(raw) if raw is not None else None
+        vocabulary = given or self._make_vocabulary(curated or examples)
+        stored_or_none = self._encode(curated, vocabulary) if curated is not None else None
+        return Supply(vocabulary, stored_or_none, examples, given)
+
+    def _make_examples(self) -> Artefact:
+        config, folder, seed = self._recipe.examples, self._options.recipe_folder, self._recipe.seed
+        assert config is not None, "a recipe without a corpus has examples"
+        return self._step("examples", partial(make_examples, config, folder=folder, seed=seed, store=self._store))
+
+    def _make_vocabulary(self, texts: Artefact | None) -> Artefact:
+        assert texts is not None, "a recipe has a corpus or examples"
+        config, folder = self._recipe.tokens_config.vocabulary, self._options.recipe_folder
+        make = partial(steps.make_vocabulary, config, texts=texts, folder=folder, store=self._store)
+        return self._step("vocabulary", make)
+
+    def _model(self, supply: Supply) -> ModelConfig:
+        """What the first stage begins with."""
+        if isinstance(self._recipe.model, GivenModel):
+            assert supply.initial is not None, "a given model was taken in"
+            return described_model(supply.initial)
+        return self._recipe.model_config_or_default
 
     def _curate(self, raw: _RawText) -> Artefact:
         """The curated corpus. Where damage stops it, what was found damaged is kept to be looked at."""
@@ -267,44 +304,44 @@ class _Road:
             raise RecipeError(f"{error} Rows are those of tokens.store.") from error
         return found[0]
 
-    def _encode(self, curated: Artefact) -> StoredTokens:
-        config, store, folder = self._recipe.tokens_config, self._store, self._options.recipe_folder
-        make = partial(steps.make_vocabulary, config.vocabulary, curated=curated, folder=folder, store=store)
-        vocabulary = self._step("vocabulary", make)
+    def _encode(self, curated: Artefact, vocabulary: Artefact) -> StoredTokens:
+        config = self._recipe.tokens_config
         encoding = steps.EncodeSettings(row_tokens=config.row_tokens, packing=config.packing)
         make = partial(
             steps.encode,
             encoding,
             curated=curated,
             vocabulary=vocabulary,
-            store=store,
+            store=self._store,
             num_threads=self._options.num_workers,
         )
         return StoredTokens(self._step("tokens", make), vocabulary)
 
-    def _learn(self, stored: StoredTokens) -> None:
-        model, seed = self._train(stored), self._recipe.seed
-        if model and self._recipe.evaluate:
+    def _learn(self, supply: Supply) -> None:
+        recipe, model = self._recipe, self._train(supply)
+        if model is None:
+            return
+        if recipe.train[-1].learns_from_examples:
+            self._step("evaluate", partial(evaluate_task, recipe.train[-1], model=model, supply=supply, seed=recipe.seed, store=self._store))
+        elif recipe.evaluate:
+            assert supply.stored is not None, "the recipe was checked"
             make = partial(
-                steps.evaluate, self._recipe.evaluate, model=model, stored=stored, seed=seed, store=self._store
+                steps.evaluate, recipe.evaluate, model=model, stored=supply.stored, seed=recipe.seed, store=self._store
             )
             self._step("evaluate", make)
 
-    def _train(self, stored: StoredTokens) -> Artefact | None:
+    def _train(self, supply: Supply) -> Artefact | None:
         model: Artefact | None = None
-        stages = self._recipe.train
+        stages, config = self._recipe.train, self._model(supply)
         for number, stage in enumerate(stages):
             label = "train" if len(stages) == 1 else f"train {number}"
-            settings = TrainSettings(
-                stage=stage, model=self._recipe.model_config_or_default, seed=self._recipe.seed + number
-            )
+            settings = TrainSettings(stage=stage, model=config, seed=self._recipe.seed + number)
             make = partial(
                 train,
                 settings,
                 label=label,
                 run=self._run,
-                stored=stored,
-                initial=model,
+                supply=replace(supply, initial=model or supply.initial),
                 num_processes=self._options.num_processes,
                 listeners=self._options.listeners,
             )

@@ -151,15 +151,21 @@ def curate_corpus(
     return store.ensure(spec, build)
 
 
-def make_vocabulary(config: VocabularyConfig, *, curated: Artefact, folder: Path, store: Store) -> Artefact:
-    """The tokenizer: trained on the curated text, or a file below the recipe's folder."""
-    inputs = {"corpus": curated.address}
+def make_vocabulary(config: VocabularyConfig, *, texts: Artefact, folder: Path, store: Store) -> Artefact:
+    """The tokenizer: trained on the texts of a corpus or of examples, or a file below the recipe's folder."""
+    is_corpus = texts.manifest.step == "curate"
+    inputs = {"corpus" if is_corpus else "examples": texts.address}
     if config.file is not None:
         inputs = {path.name: digest_file(path) for path in files_of(folder / config.file) if path.is_file()}
     spec = StepSpec("vocabulary", VOCABULARY_VERSION, config, inputs)
     return store.ensure(
         spec,
-        lambda workspace: build_vocabulary(config, curated=_verify(curated), folder=folder, workspace=workspace),
+        lambda workspace: build_vocabulary(
+            config,
+            shards=_verify(texts).files("train-*.parquet" if is_corpus else "texts/part-*.parquet"),
+            folder=folder,
+            workspace=workspace,
+        ),
     )
 
 

@@ -13,7 +13,8 @@ from headrace.diagnose import check_training
 from headrace.errors import RecipeError
 from headrace.models.config import ModelConfig
 from headrace.pipeline.inherited import inherit
-from headrace.pipeline.stored_tokens import StoredTokens
+from headrace.objectives.config import ExampleFields
+from headrace.pipeline.supply import Supply
 from headrace.report.tensorboard import TensorBoardWriter
 from headrace.store import Artefact, RunFolder, StepSpec, Store, Workspace, write_file
 from headrace.tokens import TokenStore
@@ -39,7 +40,8 @@ class TrainingJob(Config):
     settings: TrainSettings
     run: str
     label: str
-    tokens: str
+    tokens: str | None
+    examples: str | None
     remote: RemoteSource | None
     vocabulary: str
     initial: str | None
@@ -57,15 +59,13 @@ def train(
     *,
     label: str,
     run: RunFolder,
-    stored: StoredTokens,
-    initial: Artefact | None,
+    supply: Supply,
     num_processes: int,
     listeners: Sequence[Listener],
 ) -> Artefact:
     """The trained model of one stage. Raises CapacityError before it starts if this machine is too small for it."""
-    tokens, vocabulary = stored.tokens, stored.vocabulary
-    inputs = {"tokens": tokens.address, "vocabulary": vocabulary.address}
-    inputs |= {"initial": initial.address} if initial else {}
+    supply = supply.of(settings.stage)
+    inputs = {name: artefact.address for name, artefact in supply.artefacts.items()}
     # When state is written down does not change what is learnt, so it does not change the address either.
     identity = settings.model_copy(
         update={"stage": settings.stage.model_copy(update={"checkpoint": CheckpointConfig()})}
@@ -73,19 +73,22 @@ def train(
     store = run.store
 
     def build(workspace: Workspace) -> Mapping[str, Any]:
-        forecast_bytes = _check(settings, tokens, vocabulary, num_processes=num_processes, store=store)
-        for artefact in (tokens, vocabulary, *([initial] if initial else [])):
+        forecast_bytes = _check(settings, supply, num_processes=num_processes, store=store)
+        for artefact in supply.artefacts.values():
             artefact.verify()
-        known = {"version": TRAIN_VERSION, "inputs": inputs, **identity.as_json()}
-        inherit(workspace.kept, known, store=store, tokens=TokenStore(tokens, "train", remote=stored.remote))
+        if supply.stored is not None:
+            known = {"version": TRAIN_VERSION, "inputs": inputs, **identity.as_json()}
+            rows = TokenStore(supply.stored.tokens, "train", remote=supply.stored.remote)
+            inherit(workspace.kept, known, store=store, tokens=rows)
         job = TrainingJob(
             settings=settings,
             run=str(run.path.absolute()),
             label=label,
-            tokens=str(tokens.path.absolute()),
-            remote=stored.remote,
-            vocabulary=str(vocabulary.path.absolute()),
-            initial=str(initial.path.absolute()) if initial else None,
+            tokens=_path(supply.stored.tokens if supply.stored else None),
+            examples=_path(supply.examples),
+            remote=supply.stored.remote if supply.stored else None,
+            vocabulary=str(supply.vocabulary.path.absolute()),
+            initial=_path(supply.initial),
             kept=str(workspace.kept.absolute()),
             output=str(workspace.output.absolute()),
             num_threads=max(1, threads_here() // num_processes),
@@ -99,13 +102,15 @@ def train(
 def take_part(job: TrainingJob) -> dict[str, Any]:
     """This process's part of a job, as one of a group if torchrun started it. Returns the leader's summary."""
     from headrace.parallel import join_group
-    from headrace.train.stage import Stage, train_stage
+    from headrace.train.given import Stage
+    from headrace.train.stage import train_stage
 
     stage = Stage(
         config=job.settings.stage,
         model=job.settings.model,
         seed=job.settings.seed,
-        tokens=Artefact(Path(job.tokens)),
+        tokens=Artefact(Path(job.tokens)) if job.tokens else None,
+        examples=Artefact(Path(job.examples)) if job.examples else None,
         remote=job.remote,
         vocabulary=Artefact(Path(job.vocabulary)),
         initial=Artefact(Path(job.initial)) if job.initial else None,
@@ -136,22 +141,30 @@ def _carry_out(job: TrainingJob, num_processes: int, listeners: Sequence[Listene
     return summary
 
 
-def _check(settings: TrainSettings, tokens: Artefact, vocabulary: Artefact, *, num_processes: int, store: Store) -> int:
-    row_tokens = int(tokens.manifest.config["row_tokens"])  # type: ignore[arg-type]  # written by the tokens step
-    batch_rows = settings.stage.batch_rows(row_tokens)
-    if batch_rows < num_processes:
-        raise RecipeError(
-            f"train.global_batch_tokens: {settings.stage.global_batch_tokens:,} are {batch_rows} rows, too few for "
-            f"{num_processes} processes; use at least {row_tokens * num_processes:,}."
-        )
+def _check(settings: TrainSettings, supply: Supply, *, num_processes: int, store: Store) -> int:
+    stage = settings.stage
+    if supply.stored is None:
+        assert isinstance(stage.objective, ExampleFields), "a stage without rows learns from examples"
+        row_tokens, batch, least = stage.objective.max_tokens, stage.global_batch_examples, num_processes
+        what = f"train.global_batch_examples: {batch:,} are"
+    else:
+        row_tokens = int(supply.stored.tokens.manifest.config["row_tokens"])  # type: ignore[arg-type]  # by the tokens step
+        batch, least = stage.batch_rows(row_tokens), row_tokens * num_processes
+        what = f"train.global_batch_tokens: {stage.global_batch_tokens:,} are {batch} rows,"
+    if batch < num_processes:
+        raise RecipeError(f"{what} too few for {num_processes} processes; use at least {least:,}.")
     return check_training(
-        settings.stage,
+        stage,
         settings.model,
-        vocabulary_size=int(vocabulary.summary["tokens"]),
+        vocabulary_size=int(supply.vocabulary.summary["tokens"]),
         row_tokens=row_tokens,
         num_processes=num_processes,
         folder=store.root,
     )
+
+
+def _path(artefact: Artefact | None) -> str | None:
+    return str(artefact.path.absolute()) if artefact else None
 
 
 def threads_here() -> int:

@@ -3,17 +3,35 @@
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from headrace.config import Config
 from headrace.corpus.config import CorpusConfig
+from headrace.errors import RecipeError
 from headrace.evaluate.config import EvaluateConfig
+from headrace.examples.config import ExamplesConfig
 from headrace.models.config import ModelConfig
+from headrace.models.given import GivenModel
+from headrace.objectives.config import SHAPES, ExampleFields
+from headrace.objectives.noise import special_tokens_for
 from headrace.store.run_folder import STORE_NAME
 from headrace.tokens.config import TokensConfig
 from headrace.train.config import StageConfig
 
 NAME = r"\w[\w.-]{0,99}"
+
+
+def _model_kind(given: Any) -> str:
+    named = "hf" in given if isinstance(given, dict) else isinstance(given, GivenModel)
+    return "given" if named else "fresh"
 
 
 def _as_stages(given: Any) -> Any:
@@ -28,11 +46,14 @@ class Recipe(Config):
     seed: NonNegativeInt
     """Of everything random: the held-out documents, initial weights, the order of rows, samples."""
     corpus: CorpusConfig | None = None
-    """Where text comes from and what may stay. Left out only where `tokens.store` names tokens that are there."""
+    """Where text comes from and what may stay. Left out where `tokens.store` names tokens that are there, or where all
+    that is learnt is learnt from `examples`."""
+    examples: ExamplesConfig | None = None
+    """Labelled examples, for stages that classify, tag, translate, answer or prefer."""
     tokens: TokensConfig | None = None
     """How text becomes rows of tokens. Left out: the run ends with a curated corpus, unless `train` is written."""
-    model: ModelConfig | None = None
-    """What is trained. Left out: preset `tiny`."""
+    model: Annotated[Annotated[ModelConfig, Tag("fresh")] | Annotated[GivenModel, Tag("given")], Discriminator(_model_kind)] | None = None
+    """What is trained: sizes of a fresh model, or `{hf: FOLDER}`, one that is there. Left out: preset `tiny`."""
     train: Annotated[
         tuple[StageConfig, ...],
         Field(strict=False),
@@ -55,38 +76,92 @@ class Recipe(Config):
     def _check_combination(self) -> Self:
         if not self.train and (self.model or self.evaluate):
             raise ValueError("`model` and `evaluate` need a `train` section; add one, or leave them out")
-        if self.corpus is None and self.tokens_config.store is None:
-            raise ValueError("`corpus` is missing; it must be written, or `tokens.store` in its place")
+        if self.corpus is None and self.examples is None and self.tokens_config.store is None:
+            raise ValueError("`corpus` is missing; it must be written, or `tokens.store` or `examples` in its place")
+        self._check_data()
         if self.corpus is not None and self.tokens_config.store is not None:
             raise ValueError("`corpus` and `tokens.store` are two places that rows may come from; write one of them")
-        if self.corpus is None and not self.train:
+        if self.tokens_config.store is not None and not self.train:
             raise ValueError("`tokens.store` without a `train` section leaves nothing to do; add one")
         if self.train and self.corpus is not None and self.corpus.hold_out == 0:
             raise ValueError("corpus.hold_out is 0, and training is watched on held-out documents; hold out 1% or more")
-        if self.model is not None and self.model.shape != "decoder":
-            raise ValueError(f"model.shape: {self.model.shape} is not trained by a recipe yet; leave it out")
-        if self.model is not None and self.model.head_bias:
-            raise ValueError("model.head_bias: the loss of a decoder knows no bias of the logits; leave it out")
-        if self.corpus is not None:
-            self.check_stages(self.tokens_config.row_tokens)
+        if not isinstance(self.model, GivenModel):
+            self._check_shapes(self.model_config_or_default)
+            if self.corpus is not None:
+                self.check_stages(self.tokens_config.row_tokens)
         return self
+
+    def _check_data(self) -> None:
+        """Every stage has what it learns from, and a vocabulary that fits."""
+        has_rows = self.corpus is not None or self.tokens_config.store is not None
+        for number, stage in enumerate(self.train):
+            name = stage.objective.name
+            if stage.learns_from_examples and self.examples is None:
+                raise ValueError(f"train.{number}: the objective {name} learns from `examples`; write that section")
+            if not stage.learns_from_examples and not has_rows:
+                raise ValueError(f"train.{number}: the objective {name} learns from rows of tokens; write a `corpus`")
+        if isinstance(self.model, GivenModel) and self.tokens_config.store is not None:
+            raise ValueError("model.hf brings its own vocabulary, and `tokens.store` another; leave one of them out")
+        if isinstance(self.model, GivenModel) and self.tokens_config.vocabulary != TokensConfig().vocabulary:
+            raise ValueError("model.hf brings its own vocabulary; leave `tokens.vocabulary` out")
+
+    def check_given(self, model: ModelConfig) -> None:
+        """Raises RecipeError if a model that is there already cannot do what the recipe asks of it."""
+        try:
+            self._check_shapes(model)
+        except ValueError as error:
+            raise RecipeError(f"{error} (it is the shape of model.hf)") from error
+
+    def _check_shapes(self, model: ModelConfig) -> None:
+        shape = model.shape
+        for number, stage in enumerate(self.train):
+            if shape not in (wanted := SHAPES[type(stage.objective)]):
+                raise ValueError(
+                    f"train.{number}: the objective {stage.objective.name} is for a model of shape "
+                    f"{' or '.join(wanted)}, and model.shape is {shape}"
+                )
+        if self.evaluate is not None and self.train[-1].learns_from_examples:
+            raise ValueError("evaluate is for models that continue text; a model of examples is always measured on them")
+        if self.evaluate is not None and shape != "decoder":
+            raise ValueError(
+                f"evaluate: bits_per_byte and samples are of models that continue text, not of shape {shape}"
+            )
 
     def check_stages(self, row_tokens: int) -> None:
         """Raises ValueError if the model or a stage cannot have rows of so many tokens."""
-        model = self.model
+        model = None if isinstance(self.model, GivenModel) else self.model
         if model is not None and model.positions == "learned" and (model.max_positions or 0) < row_tokens:
             given = model.max_positions
             raise ValueError(f"model.max_positions: {given} is less than a row's {row_tokens} tokens; raise it")
         for number, stage in enumerate(self.train):
             try:
-                stage.batch_rows(row_tokens)
+                if not stage.learns_from_examples:
+                    stage.batch_rows(row_tokens)
             except ValueError as error:
                 raise ValueError(f"train.{number}: {error}") from error
 
     @property
     def tokens_config(self) -> TokensConfig:
-        return self.tokens or TokensConfig()
+        """How text becomes tokens. A vocabulary that is trained gets the special tokens that objectives need."""
+        config = self.tokens or TokensConfig()
+        if config.store is not None or config.vocabulary.train is None:
+            return config
+        given = config.vocabulary.special_tokens
+        needed = [
+            token
+            for stage in self.train
+            if not isinstance(stage.objective, ExampleFields)
+            for token in special_tokens_for(stage.objective, config.row_tokens)
+        ]
+        more = dict.fromkeys(token for token in needed if token not in given)
+        vocabulary = config.vocabulary.model_copy(update={"special_tokens": (*given, *more)})
+        return config.model_copy(update={"vocabulary": vocabulary}) if more else config
 
     @property
     def model_config_or_default(self) -> ModelConfig:
-        return self.model or ModelConfig(preset="tiny")
+        """The fresh model that is written, or the preset `tiny` in the shape that the first objective is for."""
+        assert not isinstance(self.model, GivenModel), "the config of a model that is there lies beside it"
+        if self.model is not None:
+            return self.model
+        shape = SHAPES[type(self.train[0].objective)][0] if self.train else "decoder"
+        return ModelConfig.model_validate({"preset": "tiny", "shape": shape})

@@ -23,10 +23,19 @@ class Batch:
     """Count from 0 in each piece of a document."""
     documents_BT: NDArray[np.int32]
     """Document number in the store; PADDING_DOCUMENT where a row is padded."""
+    prefix_BT: NDArray[np.bool_] | None = None
+    """Tokens that all of their document may see; None where order alone says what a token sees."""
+    source: "Batch | None" = None
+    """What is read before these rows are written: as many rows, of the same documents. Its targets are all IGNORED."""
 
     @property
     def num_rows(self) -> int:
         return len(self.tokens_BT)
+
+    @property
+    def num_tokens(self) -> int:
+        """Places, padding included."""
+        return self.tokens_BT.size
 
     @property
     def num_targets(self) -> int:
@@ -35,4 +44,11 @@ class Batch:
     def rows(self, start: int, stop: int) -> "Batch":
         """Some of the rows, as views."""
         cut = slice(start, stop)
-        return Batch(self.tokens_BT[cut], self.targets_BT[cut], self.positions_BT[cut], self.documents_BT[cut])
+        return Batch(
+            self.tokens_BT[cut],
+            self.targets_BT[cut],
+            self.positions_BT[cut],
+            self.documents_BT[cut],
+            None if self.prefix_BT is None else self.prefix_BT[cut],
+            None if self.source is None else self.source.rows(start, stop),
+        )

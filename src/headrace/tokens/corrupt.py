@@ -55,6 +55,9 @@ class MaskTokens:
     vocabulary_size: int
     starts_word_V: NDArray[np.bool_] | None = None
     """Tokens that begin a word: all tokens of a word are chosen together. None: each for itself."""
+    final_share: float | None = None
+    """Where the share goes in `num_steps`, step by step. None: it stays."""
+    num_steps: int = 1
 
     def __call__(self, batch: Batch, step: int, places: Places) -> Batch:
         draws = Draws(self.seed, step, places, batch.targets_BT.shape[1])
@@ -62,9 +65,9 @@ class MaskTokens:
         original_BT = original_tokens(batch)
         if self.starts_word_V is not None:
             choice_BT = np.take_along_axis(choice_BT, self._word_starts(batch, original_BT), axis=1)
-        chosen_BT = (choice_BT < self.share) & used_BT & (batch.targets_BT != IGNORED)
-        fate_BT, random_BT = draws.numbers(DRAW_FATE), draws.tokens(self.vocabulary_size)
-        changed_BT = np.where(fate_BT < 0.8, self.mask_token, np.where(fate_BT < 0.9, random_BT, original_BT))
+        share = share_at(step, self.share, self.final_share, self.num_steps)
+        chosen_BT = (choice_BT < share) & used_BT & (batch.targets_BT != IGNORED)
+        changed_BT = masked(original_BT, draws, self.mask_token, self.vocabulary_size)
         return replace(
             batch,
             tokens_BT=np.where(chosen_BT, changed_BT, original_BT).astype(np.int32),
@@ -77,6 +80,82 @@ class MaskTokens:
         place_BT = np.broadcast_to(np.arange(original_BT.shape[1]), original_BT.shape)
         begins_BT = self.starts_word_V[original_BT] | (batch.positions_BT == 0)
         return np.asarray(np.maximum.accumulate(np.where(begins_BT, place_BT, 0), axis=1))
+
+
+@dataclass(frozen=True)
+class MaskNextTokens:
+    """GPT-BERT's masking: in some rows, masked tokens are to be told one place early, and all of a document is seen.
+
+    Those are the first `rows_share` of the places in a global batch, whose rows are in random order. There every chosen
+    target is masked where it is read, in the place behind; a piece's last target is read nowhere, and may be chosen.
+    The other rows stay as they are. Source: Charpentier & Samuel 2024, arXiv 2410.24159, section 2.
+    """
+
+    seed: int
+    share: float
+    rows_share: float
+    batch_rows: int
+    mask_token: int
+    vocabulary_size: int
+    final_share: float | None = None
+    num_steps: int = 1
+
+    def __call__(self, batch: Batch, step: int, places: Places) -> Batch:
+        draws = Draws(self.seed, step, places, batch.targets_BT.shape[1])
+        share = share_at(step, self.share, self.final_share, self.num_steps)
+        masked_B1 = (places < round(self.rows_share * self.batch_rows))[:, None]
+        chosen_BT = masked_B1 & (draws.numbers(DRAW_CHOICE) < share) & (batch.targets_BT != IGNORED)
+        # A token is read in the place behind its target, if that is of the same piece.
+        read_BT = np.zeros_like(chosen_BT)
+        read_BT[:, 1:] = chosen_BT[:, :-1] & (batch.positions_BT[:, 1:] > 0)
+        changed_BT = masked(batch.tokens_BT, draws, self.mask_token, self.vocabulary_size)
+        return replace(
+            batch,
+            tokens_BT=np.where(read_BT, changed_BT, batch.tokens_BT).astype(np.int32),
+            targets_BT=np.where(masked_B1 & ~chosen_BT, IGNORED, batch.targets_BT).astype(np.int32),
+            prefix_BT=np.broadcast_to(masked_B1, chosen_BT.shape).copy(),
+        )
+
+
+@dataclass(frozen=True)
+class CutPrefix:
+    """Every piece is cut at random: what lies before the cut is seen by all of it and not to be told.
+
+    Source: Raffel et al. 2020, arXiv 1910.10683, section 3.2.1.
+    """
+
+    seed: int
+
+    def __call__(self, batch: Batch, step: int, places: Places) -> Batch:
+        row_tokens = batch.tokens_BT.shape[1]
+        chance_BT = Draws(self.seed, step, places, row_tokens).numbers(DRAW_CHOICE)
+        place_T = np.arange(row_tokens)
+        begins_BT = (batch.positions_BT == 0) | (batch.documents_BT == PADDING_DOCUMENT)
+        first_BT = np.maximum.accumulate(np.where(begins_BT, place_T, 0), axis=1)
+        # Read from behind, the place where the next piece begins.
+        next_BT = np.where(begins_BT, place_T, row_tokens)
+        end_BT = np.minimum.accumulate(next_BT[:, ::-1], axis=1)[:, ::-1]
+        end_BT = np.concatenate([end_BT[:, 1:], np.full((len(end_BT), 1), row_tokens)], axis=1)
+        length_BT = end_BT - first_BT
+        cut_BT = 1 + (np.take_along_axis(chance_BT, first_BT, axis=1) * (length_BT - 1)).astype(np.int64)
+        place_BT = batch.positions_BT
+        # The last place of the prefix does not see what comes next: that is the first target.
+        return replace(
+            batch,
+            targets_BT=np.where(place_BT >= cut_BT - 1, batch.targets_BT, IGNORED).astype(np.int32),
+            prefix_BT=(place_BT < cut_BT) & (batch.documents_BT != PADDING_DOCUMENT),
+        )
+
+
+def share_at(step: int, first: float, last: float | None, num_steps: int) -> float:
+    """A share that goes from one number to another, step by step."""
+    return first if last is None else first + (last - first) * min(1.0, step / max(1, num_steps - 1))
+
+
+def masked(original_BT: NDArray[np.int32], draws: Draws, mask_token: int, vocabulary_size: int) -> NDArray[np.int32]:
+    """What each token becomes where it is chosen: in 80 % the mask, in 10 % a token at random, in 10 % itself."""
+    fate_BT, random_BT = draws.numbers(DRAW_FATE), draws.tokens(vocabulary_size)
+    return np.where(fate_BT < 0.8, mask_token, np.where(fate_BT < 0.9, random_BT, original_BT)).astype(np.int32)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,17 @@ class Denoising:
     """IGNORED where a row is padded."""
     target_documents_BT: NDArray[np.int32]
 
+    def as_batch(self, start_token: int) -> Batch:
+        """Target rows whose inputs are the targets one place late, behind `start_token`, beside what is read."""
+        place_BT = _positions(self.target_documents_BT)
+        late_BT = np.roll(self.targets_BT, 1, axis=1)
+        used_BT = self.target_documents_BT != PADDING_DOCUMENT
+        tokens_BT = np.where(used_BT & (place_BT > 0), late_BT, start_token).astype(np.int32)
+        nothing_BT = np.full_like(self.targets_BT, IGNORED)
+        positions_BS = _positions(self.input_documents_BT)
+        source = Batch(self.inputs_BT, nothing_BT, positions_BS, self.input_documents_BT)
+        return Batch(tokens_BT, self.targets_BT, place_BT, self.target_documents_BT, source=source)
+
 
 @dataclass(frozen=True)
 class CorruptSpans:
@@ -104,6 +115,42 @@ class EditTokens:
             stays = np.insert(~deleted, np.flatnonzero(inserted), True)
             result.add(row, start, inputs=edited[stays].astype(np.int32), targets=tokens.astype(np.int32))
         return result.finish()
+
+
+@dataclass(frozen=True)
+class InfillSpans:
+    """BART's infilling: spans of the input become one mask each, and the target is the whole text.
+
+    Spans lie as those of `CorruptSpans`; the paper draws the length of each by itself, and may put a mask where nothing
+    is missing. Source: Lewis et al. 2020, arXiv 1910.13461, section 2.2.
+    """
+
+    spans: CorruptSpans
+    mask_token: int
+
+    def __call__(self, batch: Batch, step: int, places: Places) -> Denoising:
+        spans = self.spans
+        draws = Draws(spans.seed, step, places, batch.tokens_BT.shape[1])
+        choice_BT, fate_BT = draws.numbers(DRAW_CHOICE), draws.numbers(DRAW_FATE)
+        original_BT = original_tokens(batch)
+        result = _Rows(batch, spans.pad_token)
+        for row, (start, end) in pieces_of(batch):
+            inside = slice(start, end)
+            gone = spans.noise(choice_BT[row, inside], fate_BT[row, inside])
+            begins = gone & ~np.append(False, gone[:-1])
+            tokens = original_BT[row, inside]
+            damaged = np.where(begins, self.mask_token, tokens)[~gone | begins]
+            result.add(row, start, inputs=damaged.astype(np.int32), targets=tokens)
+        return result.finish()
+
+
+def _positions(document_BT: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Places counted from 0 wherever the document changes; 0 in padding."""
+    place_BT = np.broadcast_to(np.arange(document_BT.shape[1]), document_BT.shape)
+    begins_BT = np.ones(document_BT.shape, bool)
+    begins_BT[:, 1:] = document_BT[:, 1:] != document_BT[:, :-1]
+    first_BT = np.maximum.accumulate(np.where(begins_BT, place_BT, 0), axis=1)
+    return np.where(document_BT == PADDING_DOCUMENT, 0, place_BT - first_BT).astype(np.int32)
 
 
 def pieces_of(batch: Batch) -> list[tuple[int, tuple[int, int]]]:

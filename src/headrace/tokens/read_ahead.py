@@ -3,14 +3,21 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-
-from headrace.tokens.batch import Batch
-from headrace.tokens.stream import BatchStream
+from typing import Protocol, TypeVar
 
 DEPTH = 2
+Batch = TypeVar("Batch", covariant=True)
 
 
-def read_ahead(stream: BatchStream, start: int, stop: int, *, num_threads: int = 1) -> Iterator[Batch]:
+class Steps(Protocol[Batch]):
+    """Batches as a pure function of the step."""
+
+    def batch(self, step: int) -> Batch:
+        """This process's part of a step's batch."""
+        ...
+
+
+def read_ahead(stream: Steps[Batch], start: int, stop: int, *, num_threads: int = 1) -> Iterator[Batch]:
     """The batches of steps [start, stop) in order, some of them gathered before they are asked for.
 
     A batch does not depend on the threads: it is a function of its step. One thread keeps up with any model; more help

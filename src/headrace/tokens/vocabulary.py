@@ -4,13 +4,14 @@ It is trained on the corpus (`headrace.tokens.training`) or read from a file (`h
 done elsewhere (`headrace.tokens.encoder`), with the same ids.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 from tokenizers import AddedToken, Tokenizer, processors
 
 from headrace.errors import InputError
-from headrace.store import Artefact, Workspace
+from headrace.store import Workspace
 from headrace.tokens.config import END_OF_DOCUMENT, VocabularyConfig
 from headrace.tokens.formats import read_vocabulary
 
@@ -20,9 +21,9 @@ ENDS = (END_OF_DOCUMENT, "<|end_of_text|>", "<|eot|>", "</s>", "<eos>", "<｜end
 
 
 def build_vocabulary(
-    config: VocabularyConfig, *, curated: Artefact, folder: Path, workspace: Workspace
+    config: VocabularyConfig, *, shards: Sequence[Path], folder: Path, workspace: Workspace
 ) -> dict[str, int]:
-    """Writes `tokenizer.json`, trained on the training split of `curated` or read from a file below `folder`.
+    """Writes `tokenizer.json`, trained on the texts of Parquet shards or read from a file below `folder`.
 
     Raises InputError if the text has too few different pairs for the wanted size, or the file is not a usable
     vocabulary.
@@ -35,7 +36,7 @@ def build_vocabulary(
     else:
         from headrace.tokens.training import train_on  # brings the kernels' compiler
 
-        tokenizer = train_on(curated.files("train-*.parquet"), config)
+        tokenizer = train_on(shards, config)
         _mark_end(tokenizer, config.end_of_document or END_OF_DOCUMENT)
     tokenizer.save(str(workspace.output / "tokenizer.json"))
     return {"tokens": num_ids(tokenizer), "end_of_document": end_token(tokenizer)}

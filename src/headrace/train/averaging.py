@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from headrace.train.schedule_config import EMAConfig, TailConfig
+from headrace.train.trainable import trainable
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Average:
         share = self.share_of(step)
         if share == 0.0:
             return
-        parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        parameters = {name: parameter.detach() for name, parameter in trainable(model).items()}
         if share == 1.0:
             self.weights = {name: parameter.clone() for name, parameter in parameters.items()}
         else:
@@ -59,7 +60,7 @@ class Average:
 @contextmanager
 def weights_in_place(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
     """The model with other weights, for the length of the block."""
-    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    before = {name: parameter.detach().clone() for name, parameter in trainable(model).items()}
     put_weights(model, weights)
     try:
         yield
@@ -69,6 +70,6 @@ def weights_in_place(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterato
 
 @torch.no_grad()
 def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copies weights into a model."""
-    for name, parameter in model.named_parameters():
+    """Copies weights of what is trained into a model."""
+    for name, parameter in trainable(model).items():
         parameter.copy_(weights[name])

@@ -6,16 +6,17 @@ right. A wrong gradient is found here, at the price of one micro-batch without c
 """
 
 import logging
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from headrace.models.decoder import Decoder
-from headrace.objectives import causal_loss
+from headrace.models.transformer import Transformer
+from headrace.objectives.objective import Objective
 from headrace.parallel import Group
-from headrace.tokens import Batch
 from headrace.trace import event
 from headrace.train.numerics import Numerics
+from headrace.train.trainable import is_noisy
 
 logger = logging.getLogger("headrace")
 
@@ -25,27 +26,27 @@ OTHER_TARGET = "skylake-avx512"
 """What is tried where code for just this processor is wrong: the compiler then prefers vectors of 256 bits."""
 
 
-def compile_checked(model: Decoder, batch: Batch, *, numerics: Numerics, group: Group) -> Numerics:
+def compile_checked(model: nn.Module, part: Any, *, objective: Objective, numerics: Numerics, group: Group) -> Numerics:
     """Compiles the blocks of a model and returns how it computes from now on: not compiled, where that is never right.
 
-    batch: some rows as the stage will have them. To be called in every process; all come to the same answer.
+    part: some rows as the stage will have them. To be called in every process; all come to the same answer.
     """
-    plain = _gradients(model, batch, numerics, compiled=False)
-    targets = [numerics.compile_for]
+    plain = _gradients(model, part, objective, numerics.model_copy(update={"compiled": False}))
+    targets, blocks = [numerics.compile_for], list(_body(model).all_blocks)
     if numerics.compile_for is None and torch.backends.cpu.get_cpu_capability() == "AVX512":
         targets.append(OTHER_TARGET)
     for target in targets:
         torch._inductor.config.cpp.march = target
-        for block in model.blocks:
+        for block in blocks:
             block.compile(dynamic=False)
-        found = _gradients(model, batch, numerics, compiled=True)
-        wrong = torch.tensor(0.0 if _agree(plain, found, is_noisy=model.config.is_noisy) else 1.0)
+        found = _gradients(model, part, objective, numerics)
+        wrong = torch.tensor(0.0 if _agree(plain, found, is_noisy=is_noisy(model)) else 1.0)
         group.add_up([wrong])
         if not wrong:
             return numerics.model_copy(update={"compile_for": target})
         event("compiled_wrong", target=target or "native")
         torch._dynamo.reset()
-    for block in model.blocks:
+    for block in blocks:
         block._compiled_call_impl = None  # what `compile` has set, and nothing else undoes
     logger.warning(
         "compiled kernels give wrong gradients on this machine: training runs uncompiled, at about half the speed. "
@@ -54,20 +55,18 @@ def compile_checked(model: Decoder, batch: Batch, *, numerics: Numerics, group: 
     return numerics.model_copy(update={"compiled": False})
 
 
-def _gradients(model: Decoder, batch: Batch, numerics: Numerics, *, compiled: bool) -> list[Tensor]:
+def _gradients(model: nn.Module, part: Any, objective: Objective, numerics: Numerics) -> list[Tensor]:
     """Gradients that everything behind them has a part in: of the embedding and of the first block."""
-    with numerics.autocast():
-        hidden_BTD = model(
-            torch.from_numpy(batch.tokens_BT),
-            torch.from_numpy(batch.positions_BT),
-            torch.from_numpy(batch.documents_BT),
-        )
-    target_N = torch.from_numpy(batch.targets_BT).flatten()
-    causal_loss(hidden_BTD.flatten(0, 1), model.head_weight, target_N, compiled=compiled).backward()
-    chosen = [*model.embedding.parameters(), *model.blocks[0].parameters()]
+    objective.loss(model, part, numerics).backward()
+    body = _body(model)
+    chosen = [*body.embedding.parameters(), *next(iter(body.all_blocks)).parameters()]
     gradients = [parameter.grad.clone() for parameter in chosen if parameter.grad is not None]
     model.zero_grad()
     return gradients
+
+
+def _body(model: nn.Module) -> Transformer:
+    return next(module for module in model.modules() if isinstance(module, Transformer))
 
 
 def _agree(plain: list[Tensor], found: list[Tensor], *, is_noisy: bool) -> bool:

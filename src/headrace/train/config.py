@@ -1,15 +1,18 @@
 """The settings of one training stage."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from headrace.config import Config
+from headrace.objectives.config import CausalConfig, ExampleFields, ObjectiveConfig
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
 
 COOL_DOWN = 0.3
+ADDED = {"global_batch_examples"}
+"""Settings of a stage that came later; they are written where they differ from their default."""
 BEFORE_COOL_DOWN = "before-cool-down"
 """Folder of a published model that holds checkpoints from before its cool-down."""
 
@@ -37,8 +40,9 @@ class CheckpointConfig(Config):
 class StageConfig(Config):
     """One stage: an objective, how long, in what steps."""
 
-    objective: Literal["causal"] = "causal"
-    """What is learnt: `causal` predicts each next token."""
+    objective: ObjectiveConfig = CausalConfig()
+    """What is learnt: `causal`, `masked`, `causal_and_masked`, `prefix_lm`, `span_denoising` or `full_denoising` from
+    rows of tokens; `classify`, `tag`, `seq2seq`, `instruct` or `prefer` from examples."""
     epochs: float | None = Field(default=None, gt=0)
     """Passes over the training rows. This or `tokens`; 1 where neither is written."""
     tokens: PositiveInt | None = None
@@ -51,6 +55,8 @@ class StageConfig(Config):
     """Inputs changed at random, for models that must bear noise. Left out: none are."""
     global_batch_tokens: PositiveInt = 16_384
     """Tokens in one optimiser step, all processes and micro-batches together; a multiple of the row."""
+    global_batch_examples: PositiveInt = 32
+    """Examples in one optimiser step, of objectives that learn from examples."""
     micro_batch_tokens: PositiveInt = 2048
     """Tokens a process handles at once; less memory, same result. Rounded down to a whole share of the batch."""
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -84,7 +90,33 @@ class StageConfig(Config):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of matrix products; weights and sums stay fp32. `auto` takes bf16 where this machine multiplies faster in it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """Whether torch.compile fuses the model's kernels. `auto`: if there is a C++ compiler and the stage is long."""
+    """Whether torch.compile fuses the kernels. `auto`: if there is a C++ compiler and the stage is long. Batches
+    of examples have ever other shapes, and are not compiled."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_untouched(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """So that a setting that came later moves no address of a stage that does not use it."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in dump(self).items()
+            if name not in ADDED or getattr(self, name) != fields[name].default
+        }
+
+    @model_validator(mode="after")
+    def _check_objective(self) -> Self:
+        if not self.learns_from_examples:
+            if self.global_batch_examples != 32:
+                raise ValueError(f"global_batch_examples is for objectives on examples, not for {self.objective.name}")
+            return self
+        rows_only = {"tokens": None, "mixture": None, "curriculum": None, "corrupt_inputs": None, "z_loss": 0.0}
+        if wrong := [name for name, value in rows_only.items() if getattr(self, name) != value]:
+            raise ValueError(
+                f"{wrong[0]} is for objectives on rows of tokens, not for {self.objective.name}; leave it out"
+            )
+        if self.compile == "on":
+            raise ValueError(f"compile: on: batches of {self.objective.name} have ever other shapes; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -104,6 +136,25 @@ class StageConfig(Config):
         if self.keep_before_cool_down and not (falls and self.cool_down):
             raise ValueError("keep_before_cool_down: this schedule has no cool-down")
         return self
+
+    @property
+    def learns_from_examples(self) -> bool:
+        """Whether the objective takes labelled examples, and not rows of tokens."""
+        return isinstance(self.objective, ExampleFields)
+
+    @property
+    def unit(self) -> Literal["tokens", "examples"]:
+        """What the length of the stage is counted in."""
+        return "examples" if self.learns_from_examples else "tokens"
+
+    @property
+    def batch_units(self) -> int:
+        """Tokens or examples in one optimiser step."""
+        return self.global_batch_examples if self.learns_from_examples else self.global_batch_tokens
+
+    def num_example_steps(self, num_examples: int) -> int:
+        """Optimiser steps of the stage over so many examples; at least one."""
+        return max(1, round((self.epochs or 1) * num_examples / self.global_batch_examples))
 
     def num_steps(self, num_rows: int, row_tokens: int) -> int:
         """Optimiser steps of the stage over a store of that many rows; at least one."""

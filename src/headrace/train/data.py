@@ -42,9 +42,9 @@ def corruption(config: CorruptionConfig, *, seed: int, end_token: int, vocabular
     return ReplaceInputs(seed, config.drop, config.swap, drop_token=end_token, vocabulary_size=vocabulary_size)
 
 
-def describe_sources(stream: BatchStream, num_steps: int) -> dict[str, Any]:
+def describe_sources(stream: object, num_steps: int) -> dict[str, Any]:
     """Rows of each source that so many steps took, and the passes over it that they make; nothing without a mixture."""
-    if not isinstance(stream.order, Mixed):
+    if not isinstance(stream, BatchStream) or not isinstance(stream.order, Mixed):
         return {}
     taken = stream.order.mixture.taken(num_steps * stream.batch_rows)
     counts = {source.source: source.count for source in stream.order.sources}

@@ -1,28 +1,36 @@
 """Which of a model's parameters are matrices between hidden states, and which of those are several in one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import nn
 
 from headrace.models.config import ModelConfig
-from headrace.models.decoder import Decoder
+from headrace.models.transformer import Transformer
 
 Rows = slice
 """Rows of a parameter that are one matrix."""
 
 
-def hidden_matrices(model: Decoder, *, per_head: bool = False) -> dict[str, list[Rows]]:
+def hidden_matrices(model: nn.Module, *, per_head: bool = False) -> dict[str, list[Rows]]:
     """The weights of all products inside blocks, by parameter name: the matrices that each holds, in order.
 
     Embeddings and the head are not among them. Joined projections are taken apart, since a rule that looks at a matrix
     as a whole must not see three; with `per_head`, queries, keys and values are taken apart head by head.
     """
     found = {}
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and module.weight is not model.head_weight:
-            sizes = _joined(model.config, name.rpartition(".")[2], len(module.weight), per_head=per_head)
-            found[f"{name}.weight"] = _slices(sizes)
+    for prefix, body in _bodies(model):
+        for name, module in body.named_modules(prefix=prefix):
+            if isinstance(module, nn.Linear) and module.weight is not body.head_weight:
+                sizes = _joined(body.config, name.rpartition(".")[2], len(module.weight), per_head=per_head)
+                found[f"{name}.weight"] = _slices(sizes)
     return found
+
+
+def _bodies(model: nn.Module) -> Iterator[tuple[str, Transformer]]:
+    """The Transformers in a model, with what the names of their parameters begin with."""
+    for name, module in model.named_modules():
+        if isinstance(module, Transformer):
+            yield name, module
 
 
 def _joined(config: ModelConfig, name: str, rows: int, *, per_head: bool) -> Sequence[int]:

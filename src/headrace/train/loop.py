@@ -6,22 +6,22 @@ nor cutting changes what is learnt (equal to one process to 1e-6 in float32).
 """
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
-from headrace.models.decoder import Decoder
-from headrace.objectives import causal_loss
 from headrace.parallel import Group
-from headrace.tokens import Batch, BatchStream
 from headrace.tokens.read_ahead import read_ahead
 from headrace.trace import progress, span
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
+from headrace.train.feed import Feed
 from headrace.train.gradient import finish_gradient, gradients_of
 from headrace.train.metrics import MetricLog
 from headrace.train.numerics import Numerics
@@ -29,6 +29,7 @@ from headrace.train.progress import Progress
 from headrace.train.schedule import RateOfStep
 from headrace.train.spikes import after_refusal, after_update, has_room, refusal
 from headrace.train.state import TrainState
+from headrace.train.trainable import trainable
 from headrace.train.validation import Validation
 
 logger = logging.getLogger("headrace")
@@ -42,7 +43,7 @@ class Loop:
     numerics: Numerics
     group: Group
     seed: int
-    stream: BatchStream
+    feed: Feed
     validation: Validation
     checkpoints: Checkpoints
     metrics: MetricLog | None
@@ -51,12 +52,7 @@ class Loop:
     num_steps: int
     kept_step: int | None
     """A step whose checkpoint is written in any case."""
-    micro_batch_rows: int
     flops_per_token: float
-
-    @property
-    def row_tokens(self) -> int:
-        return self.config.global_batch_tokens // self.stream.batch_rows
 
     def run(self, state: TrainState) -> None:
         """Trains from where `state` stands to the end of the stage, or until validation has not improved for long."""
@@ -76,22 +72,25 @@ class Loop:
             self.metrics.close()
         self.checkpoints.close()
 
-    def step(self, state: TrainState, batch: Batch) -> "Outcome":
+    def step(self, state: TrainState, batch: Any) -> "Outcome":
         """One global batch: its gradient, over all micro-batches and processes, and the update made of it."""
         rate = self._set_learning_rate(state)
         self._seed_dropout(state)
         loss, num_targets = self._accumulate(state.model, batch)
         loss, num_targets = self._add_up(state.model, loss, num_targets)
+        if not num_targets:
+            return self._pass_over(state, rate)
         norm = self._finish_gradient(state, loss, num_targets)
         taken = self._update(state, loss=loss / num_targets, norm=norm)
-        return Outcome(loss=loss / num_targets, rate=rate, norm=norm, taken=taken)
+        return Outcome(
+            loss=loss / num_targets, rate=rate, norm=norm, taken=taken, num_tokens=batch.num_tokens * self.group.size
+        )
 
-    def _batches(self, state: TrainState) -> Iterator[Batch]:
+    def _batches(self, state: TrainState) -> Iterator[Any]:
         if self._patience_ended(state):
             return iter(())
-        return self._wait.timed(
-            read_ahead(self.stream, state.progress.step, self.num_steps, num_threads=self.stream.num_threads)
-        )
+        stream = self.feed.stream
+        return self._wait.timed(read_ahead(stream, state.progress.step, self.num_steps, num_threads=stream.num_threads))
 
     @cached_property
     def _wait(self) -> "WaitClock":
@@ -104,45 +103,40 @@ class Loop:
 
     def _seed_dropout(self, state: TrainState) -> None:
         """Makes what a step leaves out depend on seed, step and process only, so that a resumed run repeats it."""
-        if state.model.config.is_noisy:
-            number = (self.seed * 1_000_003 + state.progress.step) * 65_537 + self.group.rank
-            torch.manual_seed(number % 2**63)
+        number = (self.seed * 1_000_003 + state.progress.step) * 65_537 + self.group.rank
+        torch.manual_seed(number % 2**63)
 
-    def _accumulate(self, model: Decoder, batch: Batch) -> tuple[float, int]:
+    def _accumulate(self, model: nn.Module, batch: Any) -> tuple[float, int]:
         """Adds the gradients of all micro-batches of this process; returns its summed loss and its valid targets."""
-        total = torch.zeros((), dtype=torch.float64)
-        for start in range(0, batch.num_rows, self.micro_batch_rows):
-            part = batch.rows(start, start + self.micro_batch_rows)
-            with self.numerics.autocast():
-                hidden_BTD = model(*as_tensors(part))
-            target_N = torch.from_numpy(part.targets_BT).flatten()
-            loss = causal_loss(
-                hidden_BTD.flatten(0, 1),
-                model.head_weight,
-                target_N,
-                compiled=self.numerics.compiled,
-                z_weight=self.config.z_loss,
-            )
+        total, objective = torch.zeros((), dtype=torch.float64), self.feed.objective
+        for part in objective.parts(batch, self.feed.micro_batch_rows):
+            loss = objective.loss(model, part, self.numerics)
             loss.backward()
             total += loss.detach()
-        return float(total), batch.num_targets
+        return float(total), objective.count(batch)
 
-    def _add_up(self, model: Decoder, loss: float, num_targets: int) -> tuple[float, int]:
+    def _add_up(self, model: nn.Module, loss: float, num_targets: int) -> tuple[float, int]:
         if self.group.size == 1:
             return loss, num_targets
         counts = torch.tensor([loss, float(num_targets)], dtype=torch.float64)
-        self.group.add_up([*gradients_of(model.parameters()), counts])
+        self.group.add_up([*gradients_of(trainable(model).values()), counts])
         return float(counts[0]), int(counts[1])
 
     def _finish_gradient(self, state: TrainState, loss: float, num_targets: int) -> float:
         return finish_gradient(
-            state.model.parameters(),
+            trainable(state.model).values(),
             num_targets=num_targets,
             loss=loss,
             largest_norm=self.config.clip_gradient,
             step=state.progress.step + 1,
             may_be_refused=self.config.skip_spikes is not None and has_room(self.config.skip_spikes, state.progress),
         )
+
+    def _pass_over(self, state: TrainState, rate: float) -> "Outcome":
+        """Leaves out a batch that has nothing to be learnt."""
+        state.progress = after_refusal(state.progress)
+        state.optimizer.zero_grad()
+        return Outcome(loss=math.nan, rate=rate, norm=0.0, taken=False, num_tokens=0)
 
     def _update(self, state: TrainState, *, loss: float, norm: float) -> bool:
         """Takes the step, unless it must be refused; True if it was taken."""
@@ -166,12 +160,12 @@ class Loop:
     def _report(self, state: TrainState, clock: "StepClock", outcome: "Outcome") -> None:
         if self.metrics is None or not outcome.taken:
             return
-        step, seconds = state.progress.step, clock.seconds
-        tokens_per_second = self.config.global_batch_tokens / seconds
+        step, seconds, unit = state.progress.step, clock.seconds, self.config.unit
+        tokens_per_second = outcome.num_tokens / seconds
         share_of_peak = tokens_per_second * self.flops_per_token / (self.group.size * self.numerics.peak_gflops * 1e9)
         self.metrics.write("train", {
             "step": step,
-            "tokens": step * self.config.global_batch_tokens,
+            unit: step * self.config.batch_units,
             "loss": outcome.loss,
             "learning_rate": outcome.rate,
             "gradient_norm": outcome.norm,
@@ -180,15 +174,14 @@ class Loop:
             "tokens_per_second": round(tokens_per_second, 1),
             "share_of_peak": round(share_of_peak, 4),
         })  # fmt: skip
-        total = self.num_steps * self.config.global_batch_tokens
-        done = step * self.config.global_batch_tokens
-        progress("train", done, total, unit="tokens", loss=outcome.loss, share_of_peak=share_of_peak)
+        done, total = step * self.config.batch_units, self.num_steps * self.config.batch_units
+        progress("train", done, total, unit=unit, loss=outcome.loss, share_of_peak=share_of_peak)
 
     def _validate(self, state: TrainState) -> bool:
         """Measures the held-out loss if it is time to; True if it is the best so far."""
         if not self.validation.due(state.progress.step, self.num_steps):
             return False
-        loss = self.validation.measure(state.model, self.numerics, self.group)
+        loss, accuracy = self.validation.measure(state.model, self.numerics, self.group)
         before = state.progress
         improved = before.best_loss is None or loss < before.best_loss
         change = (
@@ -198,7 +191,8 @@ class Loop:
         )
         state.progress = self.schedule.after_measurement(before.model_copy(update=change), loss)
         if self.metrics is not None:
-            self.metrics.write("validation", {"step": before.step, "loss": loss, "improved": improved})
+            more = {} if math.isnan(accuracy) else {"accuracy": accuracy}
+            self.metrics.write("validation", {"step": before.step, "loss": loss, **more, "improved": improved})
             if (factor := state.progress.rate_factor) != before.rate_factor:
                 self.metrics.write("plateau", {"step": before.step, "rate_factor": factor})
         return improved
@@ -218,12 +212,14 @@ class Outcome:
     """What came of a step."""
 
     loss: float
-    """Mean over valid tokens, in nats."""
+    """Mean over valid targets, in nats."""
     rate: float
     norm: float
     """Of the gradient, before clipping."""
     taken: bool
     """Whether anything was updated."""
+    num_tokens: int
+    """That were read, in all processes; of rows with their padding."""
 
 
 class StepClock:
@@ -243,7 +239,7 @@ class WaitClock:
 
     seconds = 0.0
 
-    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
         while True:
             with span("wait_for_batch") as waited:
                 batch = next(batches, None)
@@ -251,8 +247,3 @@ class WaitClock:
                 return
             self.seconds = waited.seconds
             yield batch
-
-
-def as_tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens, positions and document ids of a batch, sharing its memory."""
-    return torch.from_numpy(batch.tokens_BT), torch.from_numpy(batch.positions_BT), torch.from_numpy(batch.documents_BT)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headrace.models.decoder import Decoder
 from headrace.models.initial import learning_rate_scale
+from headrace.models.transformer import Transformer
 from headrace.train.hidden_matrices import Rows, hidden_matrices
 from headrace.train.optimizer_config import (
     AdafactorConfig,
@@ -20,6 +20,7 @@ from headrace.train.optimizer_config import (
 )
 from headrace.train.rounding import TABLE, round_to_bfloat16
 from headrace.train.rules import DecoupledSGD, Lion
+from headrace.train.trainable import trainable
 
 Rule = torch.optim.Optimizer
 Named = Mapping[str, Tensor]
@@ -154,16 +155,20 @@ def _moments(state: Mapping[str, Any]) -> Sequence[tuple[str, Tensor]]:
     return sorted((key, value) for key, value in state.items() if isinstance(value, Tensor) and key != "step")
 
 
-def build_optimizer(config: AnyOptimizerConfig, model: Decoder) -> Optimizer:
-    """The optimiser of a model. Matrices decay, vectors do not.
+def build_optimizer(config: AnyOptimizerConfig, model: nn.Module) -> Optimizer:
+    """The optimiser of what is trained in a model. Matrices decay, vectors do not.
 
     A model that is scaled across widths has rates of its own for its inner matrices. That rule is one for updates whose
     size does not depend on the gradient's: AdamW and Lion. Muon's updates, as large in every direction, need none.
     """
-    parameters = dict(model.named_parameters())
-    matrices = hidden_matrices(model, per_head=config.per_head) if isinstance(config, MuonConfig) else {}
+    parameters = trainable(model)
+    matrices = {}
+    if isinstance(config, MuonConfig):
+        found = hidden_matrices(model, per_head=config.per_head)
+        matrices = {name: rows for name, rows in found.items() if name in parameters}
     is_scaled = isinstance(config, AdamWConfig | LionConfig)
-    scales = {name: learning_rate_scale(name, model.config) for name in parameters} if is_scaled else {}
+    described = model.config if isinstance(model, Transformer) else None
+    scales = {name: learning_rate_scale(name, described) for name in parameters} if is_scaled and described else {}
     return Optimizer(config, parameters, matrices, rate_scales=scales)
 
 

@@ -14,8 +14,9 @@ from headrace.errors import DivergenceError, InputError
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.trace import progress
+from headrace.train.given import Stage
 from headrace.train.progress import Progress
-from headrace.train.stage import Stage, set_up
+from headrace.train.stage import set_up
 from headrace.train.sweep_config import SweepConfig
 
 SMOOTHED_STEPS = 10
@@ -57,13 +58,15 @@ def find_rate(stage: Stage, config: SweepConfig) -> dict[str, Any]:
 
     A function of stage, sweep and numerics: it repeats to the bit. Raises InputError if nothing can be suggested.
     """
+    if stage.config.learns_from_examples:
+        raise InputError("the rate of a stage that learns from examples cannot be searched for; try 2e-5 to 5e-5.")
     given = {"epochs": None, "tokens": config.steps * stage.config.global_batch_tokens, "compile": "off"}
     given |= {"average": None, "publish": "best", "skip_spikes": None, "keep_before_cool_down": False}
     loop, state = set_up(replace(stage, config=stage.config.model_copy(update=given)), Group(), schedule=Sweep(config))
     state.model.train()
     tried: list[Tried] = []
     try:
-        for number, batch in enumerate(map(loop.stream.batch, range(config.steps))):
+        for number, batch in enumerate(map(loop.feed.stream.batch, range(config.steps))):
             outcome = loop.step(state, batch)
             tried.append(_next(tried, outcome.rate, outcome.loss))
             progress("find_rate", number + 1, config.steps, unit="steps", loss=outcome.loss)

@@ -41,7 +41,7 @@ class StageSchedule:
 
     def rate(self, progress: Progress) -> float:
         """The learning rate of the next step, as of its middle; a pure function of the progress."""
-        tokens = (progress.step + 0.5) * self.config.global_batch_tokens
+        tokens = (progress.step + 0.5) * self.config.batch_units
         if 1 < self.config.warm_up > tokens:  # of tokens alone, so that a longer stage rises by the same bits
             return self.config.learning_rate * tokens / self.config.warm_up
         return self.rate_at((progress.step + 0.5) / self.num_steps, factor=progress.rate_factor)
@@ -128,4 +128,4 @@ class StageSchedule:
 
     @property
     def _total_tokens(self) -> int:
-        return self.num_steps * self.config.global_batch_tokens
+        return self.num_steps * self.config.batch_units

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from headrace.models.decoder import Decoder
 from headrace.train.averaging import Average, put_weights
 from headrace.train.optimizer import Optimizer
 from headrace.train.progress import Progress
+from headrace.train.trainable import trainable
 
 MODEL, AVERAGE = "model.", "average."
 """What the names of weights and of their average begin with; all others are the optimiser's."""
@@ -15,16 +15,16 @@ MODEL, AVERAGE = "model.", "average."
 
 @dataclass
 class TrainState:
-    """Weights, their average, optimiser moments and progress."""
+    """Weights that are trained, their average, optimiser moments and progress."""
 
-    model: Decoder
+    model: nn.Module
     optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
     average: Average | None = None
 
     def snapshot(self) -> dict[str, Tensor]:
         """Copies of all tensors, by name; a memory copy, so the loop may go on at once while they are written."""
-        weights = {f"{MODEL}{name}": parameter.detach() for name, parameter in self.model.named_parameters()}
+        weights = {f"{MODEL}{name}": parameter.detach() for name, parameter in trainable(self.model).items()}
         averaged = self.average.weights if self.average else {}
         tensors = {**weights, **self.optimizer.state(), **{f"{AVERAGE}{name}": averaged[name] for name in averaged}}
         return {name: tensor.clone() for name, tensor in tensors.items()}

@@ -1,46 +1,41 @@
-"""The held-out loss while training: the same rows each time, a mean over their tokens."""
+"""The held-out loss while training: the same targets each time, a mean over them."""
 
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
-from headrace.models.decoder import Decoder
-from headrace.objectives import token_losses
 from headrace.parallel import Group
-from headrace.tokens import Batch, BatchStream
 from headrace.trace import span
+from headrace.train.feed import Feed
 from headrace.train.numerics import Numerics
+from headrace.train.trainable import is_noisy
 
 
 @dataclass(frozen=True)
 class Validation:
-    """A fixed set of held-out rows and when to look at them."""
+    """A fixed set of held-out batches and when to look at them."""
 
-    stream: BatchStream
-    """Batch b holds the b-th micro-batch of the set."""
-    num_batches: int
+    feed: Feed
     every_steps: int
 
     def due(self, step: int, num_steps: int) -> bool:
         """At every multiple of `every_steps`, and at the end of the stage."""
         return step % self.every_steps == 0 or step == num_steps
 
-    def measure(self, model: Decoder, numerics: Numerics, group: Group) -> float:
-        """Mean negative log-likelihood per held-out token, in nats; equal bits in every process."""
-        sums = torch.zeros(2, dtype=torch.float64)
+    def measure(self, model: nn.Module, numerics: Numerics, group: Group) -> tuple[float, float]:
+        """Mean loss of the held-out targets, and the share told right (not a number where nobody asks for it).
+
+        Equal bits in every process.
+        """
+        sums, objective = torch.zeros(3, dtype=torch.float64), self.feed.objective
+        model.train(not is_noisy(model))  # a model that is not would be compiled anew for nothing
         with span("validate"):
-            for number in range(group.rank, self.num_batches, group.size):
-                batch = self.stream.batch(number)
-                sums[0] += batch_losses(model, batch, numerics).sum(dtype=torch.float64)
-                sums[1] += batch.num_targets
+            for number in range(group.rank, self.feed.num_held_out, group.size):
+                batch = self.feed.held_out.batch(number)
+                for part in objective.parts(batch, self.feed.held_out_rows):
+                    sums[:2] += objective.measure(model, part, numerics)
+                sums[2] += objective.count(batch)
             group.add_up([sums])
-        return float(sums[0] / sums[1])
-
-
-def batch_losses(model: Decoder, batch: Batch, numerics: Numerics) -> torch.Tensor:
-    """Negative log-likelihood of every target in nats, float32 (rows x tokens,); zero for padding."""
-    inputs = (batch.tokens_BT, batch.positions_BT, batch.documents_BT)
-    # A compiled model keeps its graph for training: the one without gradients would have to be compiled as well (11 s).
-    with numerics.autocast(), torch.set_grad_enabled(numerics.compiled):
-        hidden_BTD = model(*(torch.from_numpy(array) for array in inputs)).detach()
-    return token_losses(hidden_BTD.flatten(0, 1), model.head_weight, torch.from_numpy(batch.targets_BT).flatten())
+        model.train()
+        return float(sums[0] / sums[2]), float(sums[1] / sums[2])

@@ -21,7 +21,7 @@ from headrace.models.encoder import Encoder
 from headrace.models.families import Facts
 from headrace.models.hugging_face import save_model
 from headrace.models.opened import open_model
-from headrace.train.publish import write_model_folder
+from headrace.train.publish import Publication, write_model_folder
 
 Headrace = Callable[..., Any]
 
@@ -30,7 +30,7 @@ Headrace = Callable[..., Any]
 def folder(road: Road, tmp_path: Path) -> Path:
     """A model as training publishes it."""
     decoder = rough_decoder(small_config(base_width=16))
-    write_model_folder(decoder, tmp_path / "trained", tokenizer_path=road.tokenizer_path, row_tokens=32)
+    write_model_folder(decoder, tmp_path / "trained", Publication(road.tokenizer_path, road.end_token, 32))
     return tmp_path / "trained"
 
 

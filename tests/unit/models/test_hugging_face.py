@@ -24,7 +24,7 @@ from headrace.corpus.texts import Texts
 from headrace.errors import InputError
 from headrace.models.hugging_face import load_decoder, save_decoder
 from headrace.tokens.encoder import Encoder
-from headrace.train.publish import write_model_folder
+from headrace.train.publish import Publication, write_model_folder
 
 TOKENS = torch.randint(0, VOCABULARY_SIZE, (2, 24), generator=torch.Generator().manual_seed(1))
 SHAPES = [
@@ -94,7 +94,7 @@ def test_bfloat16_weights_are_taken_as_they_are(tmp_path: Path) -> None:
 
 @pytest.fixture
 def published(road: Road, tmp_path: Path) -> Path:
-    write_model_folder(rough_decoder(small_config()), tmp_path, tokenizer_path=road.tokenizer_path, row_tokens=32)
+    write_model_folder(rough_decoder(small_config()), tmp_path, Publication(road.tokenizer_path, road.end_token, 32))
     return tmp_path
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from headrace.models.build import Model, build_model, empty_model
 from headrace.models.decoder import Decoder, KeyValueCache
 from headrace.models.encoder import Encoder
-from headrace.models.encoder_decoder import EncoderDecoder, SourceRows
+from headrace.models.encoder_decoder import EncoderDecoder
+from headrace.models.rows import SourceRows
 
 VOCABULARY_SIZE = 50
 SETTINGS: dict[str, dict[str, Any]] = {

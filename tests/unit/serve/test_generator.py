@@ -13,7 +13,7 @@ from headrace.models.hugging_face import load_decoder
 from headrace.serve import SamplingConfig, TextGenerator
 from headrace.serve.sampling import draw
 from headrace.tokens import load_vocabulary
-from headrace.train.publish import write_model_folder
+from headrace.train.publish import Publication, write_model_folder
 
 GREEDY = SamplingConfig(temperature=0.0, max_tokens=20)
 LOGITS = st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=30, unique=True).map(torch.tensor)
@@ -28,7 +28,7 @@ def folder(road: Road, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         decoder.head.weight[END] = 0.0
         decoder.head.weight[1:] *= 3
-    write_model_folder(decoder, folder, tokenizer_path=road.tokenizer_path, row_tokens=ROW_TOKENS)
+    write_model_folder(decoder, folder, Publication(road.tokenizer_path, road.end_token, ROW_TOKENS))
     return folder
 
 
@@ -139,7 +139,7 @@ def recite(tokens: list[int], road: Road, folder: Path) -> Path:
         optimizer.step()
         if loss < 0.01:
             break
-    write_model_folder(decoder, folder, tokenizer_path=road.tokenizer_path, row_tokens=rows.shape[1])
+    write_model_folder(decoder, folder, Publication(road.tokenizer_path, road.end_token, rows.shape[1]))
     return folder
 
 

@@ -13,8 +13,8 @@ from headrace.parallel import Group
 from headrace.tokens import BatchStream, TokenStore
 from headrace.tokens.mixture_config import CurriculumConfig, MixtureConfig
 from headrace.train.data import order_rows
+from headrace.train.given import Stage
 from headrace.train.metrics import read_metrics
-from headrace.train.stage import Stage
 
 MIXTURE = MixtureConfig.model_validate(
     {

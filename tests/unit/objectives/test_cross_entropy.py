@@ -7,7 +7,8 @@ from small_road import END, Road
 from torch import Tensor
 from torch.nn import functional
 
-from headrace.objectives import causal, causal_loss, token_losses
+from headrace.objectives import cross_entropy
+from headrace.objectives.cross_entropy import Extra, summed_cross_entropy, token_losses
 from headrace.tokens import IGNORED, BatchStream, TokenStore
 
 WIDTH, VOCABULARY = 16, 97
@@ -38,10 +39,10 @@ def gradients(loss: Tensor, hidden_ND: Tensor, head_VD: Tensor) -> tuple[Tensor,
 def test_loss_and_gradients_are_those_of_torch(
     count: int, chunk: int, pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(causal, "CHUNK_LOGITS", chunk * VOCABULARY)
+    monkeypatch.setattr(cross_entropy, "CHUNK_LOGITS", chunk * VOCABULARY)
     hidden, head, target = random_case(count, pattern)
 
-    loss = causal_loss(hidden, head, target)
+    loss = summed_cross_entropy(hidden, head, target)
     wanted = functional.cross_entropy(hidden @ head.T, target, reduction="sum")
 
     torch.testing.assert_close(loss, wanted, rtol=1e-5, atol=1e-5)
@@ -54,12 +55,12 @@ def test_loss_and_gradients_are_those_of_torch(
 def test_the_z_loss_is_differentiated_and_not_counted(
     chunk: int, pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(causal, "CHUNK_LOGITS", chunk * VOCABULARY)
+    monkeypatch.setattr(cross_entropy, "CHUNK_LOGITS", chunk * VOCABULARY)
     hidden, head, target = random_case(100, pattern)
 
-    loss = causal_loss(hidden, head, target, z_weight=0.3)
+    loss = summed_cross_entropy(hidden, head, target, extra=Extra(z_weight=0.3))
 
-    assert torch.equal(loss.detach(), causal_loss(hidden, head, target).detach())
+    assert torch.equal(loss.detach(), summed_cross_entropy(hidden, head, target).detach())
     log_z = (hidden @ head.T).logsumexp(dim=1)[target != IGNORED]
     wanted = functional.cross_entropy(hidden @ head.T, target, reduction="sum") + 0.3 * (log_z**2).sum()
     for ours, theirs in zip(gradients(loss, hidden, head), gradients(wanted, hidden, head), strict=True):
@@ -69,7 +70,7 @@ def test_the_z_loss_is_differentiated_and_not_counted(
 def test_with_nothing_to_learn_loss_and_gradient_are_zero() -> None:
     hidden, head, target = random_case(40, "all")
 
-    loss = causal_loss(hidden, head, target)
+    loss = summed_cross_entropy(hidden, head, target)
 
     assert float(loss.detach()) == 0.0
     assert all((gradient == 0).all() for gradient in gradients(loss, hidden, head))
@@ -78,8 +79,8 @@ def test_with_nothing_to_learn_loss_and_gradient_are_zero() -> None:
 def test_a_scaled_loss_scales_its_gradients() -> None:
     hidden, head, target = random_case(50, "every third")
 
-    plain = gradients(causal_loss(hidden, head, target), hidden, head)
-    scaled = gradients(causal_loss(hidden, head, target) * -0.125, hidden, head)
+    plain = gradients(summed_cross_entropy(hidden, head, target), hidden, head)
+    scaled = gradients(summed_cross_entropy(hidden, head, target) * -0.125, hidden, head)
 
     for one, eighth in zip(plain, scaled, strict=True):
         assert torch.equal(eighth, one * -0.125)
@@ -88,7 +89,7 @@ def test_a_scaled_loss_scales_its_gradients() -> None:
 def test_bfloat16_is_close_and_the_sum_stays_float32() -> None:
     hidden, head, target = random_case(100, "every third", torch.bfloat16)
 
-    loss = causal_loss(hidden, head, target)
+    loss = summed_cross_entropy(hidden, head, target)
     wanted = functional.cross_entropy(hidden.float() @ head.T, target, reduction="sum")
 
     assert loss.dtype == torch.float32
@@ -105,7 +106,7 @@ def test_huge_logits_overflow_nowhere() -> None:
     with torch.no_grad():
         hidden *= 1e4
 
-    loss = causal_loss(hidden, head, target)
+    loss = summed_cross_entropy(hidden, head, target)
 
     torch.testing.assert_close(loss, functional.cross_entropy(hidden @ head.T, target, reduction="sum"))
     assert all(torch.isfinite(gradient).all() for gradient in gradients(loss, hidden, head))
@@ -113,14 +114,14 @@ def test_huge_logits_overflow_nowhere() -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_losses_of_tokens_are_those_of_torch_and_sum_to_the_loss(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(causal, "CHUNK_LOGITS", 20 * VOCABULARY)
+    monkeypatch.setattr(cross_entropy, "CHUNK_LOGITS", 20 * VOCABULARY)
     hidden, head, target = random_case(64, pattern)
 
     losses = token_losses(hidden, head, target)
 
     wanted = functional.cross_entropy(hidden @ head.T, target, reduction="none")
     torch.testing.assert_close(losses, wanted.detach(), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(losses.sum(), causal_loss(hidden, head, target).detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(losses.sum(), summed_cross_entropy(hidden, head, target).detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_the_loss_of_packed_rows_is_the_sum_over_their_documents(road: Road) -> None:
@@ -132,7 +133,7 @@ def test_the_loss_of_packed_rows_is_the_sum_over_their_documents(road: Road) -> 
 
     with torch.no_grad():
         hidden = decoder(*inputs_of(batch)).flatten(0, 1)
-    packed = causal_loss(hidden, decoder.head_weight, torch.from_numpy(batch.targets_BT).flatten())
+    packed = summed_cross_entropy(hidden, decoder.head_weight, torch.from_numpy(batch.targets_BT).flatten())
 
     separate = 0.0
     for number in range(store.num_documents):

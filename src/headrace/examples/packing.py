@@ -1,0 +1,97 @@
+"""Which examples are read together, and how they share rows.
+
+A batch of examples is cut into parts of alike length, and each part is laid into rows in the way that costs least: rows as
+long as its longest example or longer, so that short ones share one. Padding is a few hundredths of a part.
+
+Shape letters: N examples, R rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.corpus.kernel import kernel
+
+Lengths = NDArray[np.int64]
+MOST_LAYOUTS = 24
+"""Layouts of a part that are looked at."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the sequences of a part stand."""
+
+    row_N: NDArray[np.int64]
+    """The row of each."""
+    num_rows: int
+    row_tokens: int
+    source_tokens: int
+    """Length of the rows that are read before these are written; 0 where there are none."""
+
+
+def cut_into_parts(lengths_N: Lengths, most_tokens: int) -> list[NDArray[np.int64]]:
+    """Numbers of the examples of each part, the longest first; parts of about as many tokens, none of more than
+    `most_tokens` unless one example has."""
+    order_N = np.argsort(-lengths_N, kind="stable")
+    parts: list[NDArray[np.int64]] = []
+    num_parts = max(1, -(-int(lengths_N.sum()) // most_tokens))
+    wanted, start, tokens = int(lengths_N.sum()) / num_parts, 0, 0
+    for place, number in enumerate(order_N):
+        full = tokens + lengths_N[number] > most_tokens or tokens >= wanted
+        if place > start and full:
+            parts.append(order_N[start:place])
+            start, tokens = place, 0
+        tokens += int(lengths_N[number])
+    return [*parts, order_N[start:]]
+
+
+def lay_out(lengths_N: Lengths, source_lengths_N: Lengths | None, *, attention_tokens: int) -> Layout:
+    """The cheapest rows for sequences given longest first, each beside its source if there are any.
+
+    A row of T tokens costs T x (1 + T / attention_tokens): see `ModelConfig.attention_tokens`.
+    """
+    sources_N = np.zeros_like(lengths_N) if source_lengths_N is None else source_lengths_N
+    longest, longest_source = int(lengths_N.max()), int(sources_N.max())
+    total, total_source = int(lengths_N.sum()), int(sources_N.sum())
+    best, best_cost = None, float("inf")
+    fewest = max(1, min(total // longest, total_source // longest_source if longest_source else total))
+    for num_rows in range(fewest, max(0, fewest - MOST_LAYOUTS), -1):
+        for slack in (1.0, 1.04, 1.1):
+            row_tokens = max(longest, int(-(-total * slack // num_rows)))
+            source_tokens = max(longest_source, int(-(-total_source * slack // num_rows)))
+            row_N = np.empty(len(lengths_N), np.int64)
+            used = first_fit(lengths_N, sources_N, row_tokens, source_tokens, row_N)
+            tokens = max(int(np.bincount(row_N, lengths_N).max()), 1)
+            source = int(np.bincount(row_N, sources_N).max())
+            cost = used * sum(length * (1 + length / attention_tokens) for length in (tokens, source))
+            if cost < best_cost:
+                best, best_cost = Layout(row_N, used, tokens, source), cost
+            if used <= num_rows:
+                break
+    assert best is not None, "there is at least one layout"
+    return best
+
+
+@kernel
+def first_fit(
+    lengths_N: NDArray[np.int64],
+    sources_N: NDArray[np.int64],
+    row_tokens: int,
+    source_tokens: int,
+    row_N: NDArray[np.int64],
+) -> int:
+    """Fills in the first row that has room for each sequence and its source; returns how many rows there are."""
+    left_R, source_left_R = np.empty(len(lengths_N), np.int64), np.empty(len(lengths_N), np.int64)
+    num_rows = 0
+    for n in range(len(lengths_N)):
+        row = 0
+        while row < num_rows and (left_R[row] < lengths_N[n] or source_left_R[row] < sources_N[n]):
+            row += 1
+        if row == num_rows:
+            left_R[row], source_left_R[row] = row_tokens, source_tokens
+            num_rows += 1
+        left_R[row] -= lengths_N[n]
+        source_left_R[row] -= sources_N[n]
+        row_N[n] = row
+    return num_rows

@@ -1,0 +1,66 @@
+"""What a stage is given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.models.config import ModelConfig
+from headrace.models.hugging_face import load_facts
+from headrace.models.opened import chat_template_of
+from headrace.objectives.encoding import ModelVocabulary
+from headrace.store import Artefact, Workspace
+from headrace.tokens import TokenStore
+from headrace.tokens.formats import read_vocabulary
+from headrace.tokens.remote.source import RemoteSource
+from headrace.train.config import StageConfig
+
+NUMERICS = "numerics.json"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What determines a stage, and where it works."""
+
+    config: StageConfig
+    model: ModelConfig
+    seed: int
+    tokens: Artefact | None
+    """Rows, for an objective on rows."""
+    vocabulary: Artefact
+    initial: Artefact | None
+    """A model to go on from; None begins with fresh weights."""
+    workspace: Workspace
+    num_threads: int
+    """Threads of each process."""
+    remote: RemoteSource | None = None
+    """Where ids are fetched from, if they are not in `tokens`."""
+    examples: Artefact | None = None
+    """Labelled examples, for an objective on examples."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self.vocabulary.summary["tokens"])
+
+    def split(self, name: str) -> TokenStore:
+        """The documents to learn from, or those held out."""
+        assert self.tokens is not None, "an objective on rows has rows"
+        return TokenStore(self.tokens, name, remote=self.remote)
+
+    @property
+    def model_vocabulary(self) -> ModelVocabulary:
+        """The vocabulary as the stage's model uses it."""
+        tokenizer = read_vocabulary(self.tokenizer_path)
+        if self.initial is None:
+            return ModelVocabulary(tokenizer, self.end_token, (self.end_token,), self.end_token)
+        _, facts = load_facts(self.initial.path)
+        added = tuple(tokenizer.encode("", add_special_tokens=True).ids)
+        start = self.end_token if facts.start_token is None else facts.start_token
+        return ModelVocabulary(tokenizer, self.end_token, added, start, chat_template_of(self.initial.path))
+
+    @property
+    def end_token(self) -> int:
+        """Ends a document."""
+        return int(self.vocabulary.summary["end_of_document"])
+
+    @property
+    def tokenizer_path(self) -> Path:
+        return self.vocabulary.path / "tokenizer.json"

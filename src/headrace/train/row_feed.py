@@ -1,0 +1,58 @@
+"""A feed of packed rows out of a token store."""
+
+from dataclasses import replace
+
+from headrace.objectives.config import ExampleFields
+from headrace.objectives.cross_entropy import Extra
+from headrace.objectives.noise import Noise, last_of
+from headrace.objectives.rows import RowObjective
+from headrace.parallel import Group
+from headrace.tokens import BatchStream
+from headrace.tokens.formats import read_vocabulary
+from headrace.train.data import corruption, order_rows
+from headrace.train.feed import Feed
+from headrace.train.given import Stage
+
+
+def row_feed(stage: Stage, group: Group) -> Feed:
+    """The rows of both splits of a store as the objective wants them. Raises InputError if they do not suit it."""
+    config, train, held_out = stage.config, stage.split("train"), stage.split("validation")
+    row_tokens, end, size = train.row_tokens, stage.end_token, stage.vocabulary_size
+    batch_rows, num_steps = config.batch_rows(row_tokens), config.num_steps(train.plan.num_rows, row_tokens)
+    stream = BatchStream(
+        train,
+        end_token=end,
+        seed=stage.seed,
+        batch_rows=batch_rows,
+        rank=group.rank,
+        world_size=group.size,
+        order=order_rows(config, train, seed=stage.seed, kept=stage.workspace.kept, group=group),
+        attention_tokens=stage.model.attention_tokens(size),
+    )
+    # The same in every process, however unequal their shares of a step are: they take turns at these batches.
+    watched_rows = min(held_out.plan.num_rows, max(1, config.validation.tokens // row_tokens))
+    share_rows = config.micro_batch_rows(row_tokens, config.batch_rows(row_tokens) // group.size)
+    held_out_rows = min(share_rows, watched_rows)  # whole micro-batches of one shape, so nothing is compiled anew
+    watched = BatchStream(held_out, end_token=end, seed=stage.seed, batch_rows=held_out_rows)
+    if config.corrupt_inputs is not None:
+        stream = stream.transformed(
+            corruption(config.corrupt_inputs, seed=stage.seed, end_token=end, vocabulary_size=size)
+        )
+    assert not isinstance(config.objective, ExampleFields), "rows have no labels"
+    noise = Noise(read_vocabulary(stage.tokenizer_path), end, stage.seed, num_steps, row_tokens, batch_rows)
+    if (transform := noise.transform(config.objective)) is not None:
+        stream = stream.transformed(transform)
+        # As at the end of the stage, and in every micro-batch alike, so that what is measured compares.
+        at_end = replace(noise, num_steps=1, batch_rows=held_out_rows)
+        watched = watched.transformed(at_end.transform(last_of(config.objective)) or transform)
+    return Feed(
+        objective=RowObjective(Extra(z_weight=config.z_loss)),
+        stream=stream,
+        micro_batch_rows=config.micro_batch_rows(row_tokens, stream.share_rows),
+        num_steps=num_steps,
+        steps_per_epoch=train.plan.num_rows / batch_rows,
+        held_out=watched,
+        num_held_out=watched_rows // held_out_rows,
+        held_out_rows=held_out_rows,
+        row_tokens=row_tokens,
+    )
