@@ -71,7 +71,10 @@ def tagging_baseline(name: str, truth: Tags, guess: Tags) -> Baseline:
 def _entity_counts(true: Entities, guessed: Entities, num_sentences: int, *, num_types: int) -> NDArray[np.int64]:
     found_S, _ = exact_matches(true, guessed)
     sides = ((true.sentence_S[found_S], true.type_S[found_S]), (guessed.sentence_S, guessed.type_S))
-    parts = [_tally(*side, num_sentences, num_types) for side in (*sides, (true.sentence_S, true.type_S))]
+    parts = [
+        _tally(row_S, column_S, num_sentences, num_types)
+        for row_S, column_S in (*sides, (true.sentence_S, true.type_S))
+    ]
     same_N = (parts[0] == parts[1]).all(axis=1) & (parts[0] == parts[2]).all(axis=1)
     return np.hstack([*parts, same_N[:, None].astype(np.int64), np.ones((num_sentences, 1), np.int64)])
 
@@ -84,14 +87,12 @@ def _score_words(truth: Tags, guess: Tags, *, seed: int) -> Scores:
     true_T, guess_T = (np.asarray([places[tag] for tags in side for tag in tags], np.int64) for side in (truth, guess))
     right_T, num = true_T == guess_T, len(names) + 1
     pairs = ((sentence_T[right_T], true_T[right_T]), (sentence_T, guess_T), (sentence_T, true_T))
-    parts = [_tally(*pair, len(truth), num) for pair in pairs]
+    parts = [_tally(row_S, column_S, len(truth), num) for row_S, column_S in pairs]
     accuracy = [parts[0].sum(axis=1, keepdims=True), parts[2].sum(axis=1, keepdims=True)]
     return score_counts(np.hstack([*(part[:, :-1] for part in parts), *accuracy]), names, seed=seed)
 
 
-def _tally(
-    row_S: NDArray[np.int64], column_S: NDArray[np.int64], num_rows: int, num_columns: int
-) -> NDArray[np.int64]:
+def _tally(row_S: NDArray[np.int64], column_S: NDArray[np.int64], num_rows: int, num_columns: int) -> NDArray[np.int64]:
     counts = np.zeros((num_rows, num_columns), np.int64)
     np.add.at(counts, (row_S, column_S), 1)
     return counts
