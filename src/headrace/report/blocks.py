@@ -63,6 +63,35 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Heat:
+    """A cell of a matrix: a text on a colour."""
+
+    text: str
+    fraction: float
+    """Strength of the colour, 0 to 1."""
+    wanted: bool
+    """Whether one would like much of it."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Cells between names; every row has one cell a column."""
+
+    kind: ClassVar[str] = "matrix"
+    title: str
+    corner: str
+    """What rows and columns are."""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Heat, ...]], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        assert all(len(cells) == len(self.columns) for _, cells in self.rows), (
+            f"{self.title!r}: a row has too few cells"
+        )
+
+
+@dataclass(frozen=True)
 class Chart:
     """A Plotly figure as JSON that is safe inside a script element."""
 
@@ -123,7 +152,7 @@ class Listing:
     text: str
 
 
-Block = Facts | Table | Chart | Note | Quotations | Sample | Listing
+Block = Facts | Table | Matrix | Chart | Note | Quotations | Sample | Listing
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ def bar_chart(title: str, bars: Sequence[Bar], *, unit: str, note: str = "") -> 
         "hoverinfo": "text",
     }
     end = max((bar.start + bar.length for bar in bars), default=1.0) or 1.0
-    layout = _layout(x={**_titled(unit), "range": [0, end], "nticks": 4, "tickangle": 0}, y=_labels(bars))
+    layout = frame(
+        x={**titled(unit), "range": [0, end], "nticks": 4, "tickangle": 0}, y=name_axis([bar.label for bar in bars])
+    )
     room = DIGIT_PIXELS * max((len(bar.text) for bar in bars), default=0)  # for the texts behind the longest bars
     layout["margin"] = {**MARGINS, "r": MARGINS["r"] + room}
     return finish([trace], layout, title=title, height=BAR_FRAME_PIXELS + BAR_PIXELS * len(bars), note=note)
@@ -123,7 +125,7 @@ def share_chart(
         )
     y = {"tickvals": places, "ticktext": [literal(row) for row in rows], "autorange": "reversed", "showgrid": False}
     y["showticklabels"] = len(rows) > 1
-    layout = _layout(x={"range": [0, 100], "ticksuffix": " %"}, y=y)
+    layout = frame(x={"range": [0, 100], "ticksuffix": " %"}, y=y)
     layout["barmode"] = "stack"
     layout["legend"]["traceorder"] = "normal"
     legend = LEGEND_PIXELS * max(0, math.ceil(len(names) / LEGEND_NAMES) - 2)  # Plotly gives it half of the height
@@ -133,8 +135,8 @@ def share_chart(
 def curve_chart(title: str, curves: Sequence[Curve], *, x: Axis, y: Axis, wide: bool = False, note: str = "") -> Chart:
     """Curves over a common axis."""
     traces = [{"type": "scatter", "x": list(c.x), "y": list(c.y), "name": literal(c.name), **c.look} for c in curves]
-    axes = ({**_titled(axis.title), **axis.settings} for axis in (x, y))
-    layout = _layout(*axes)
+    axes = ({**titled(axis.title), **axis.settings} for axis in (x, y))
+    layout = frame(*axes)
     layout |= {"hovermode": "x unified" if wide else "closest", "showlegend": wide}
     height = WIDE_CURVE_PIXELS if wide else CURVE_PIXELS
     return finish(traces, layout, title=title, height=height, note=note, wide=wide)
@@ -162,7 +164,8 @@ def literal(text: str) -> str:
     return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
 
 
-def _layout(x: Mapping[str, Any], y: Mapping[str, Any]) -> Settings:
+def frame(x: Mapping[str, Any], y: Mapping[str, Any]) -> Settings:
+    """The layout that all figures share, with what is said of their axes."""
     axis = {"automargin": True, "zeroline": False, "gridwidth": 1, "ticks": "", "fixedrange": True}
     return {
         "template": {"data": {"scatter": [{"type": "scatter"}]}},  # none of Plotly's own
@@ -178,14 +181,15 @@ def _layout(x: Mapping[str, Any], y: Mapping[str, Any]) -> Settings:
     }
 
 
-def _titled(title: str) -> dict[str, Any]:
+def titled(title: str) -> dict[str, Any]:
+    """The title of an axis."""
     return {"title": {"text": title, "font": {"size": 12}}}
 
 
-def _labels(bars: Sequence[Bar]) -> dict[str, Any]:
-    """An axis with the bars' names at whole numbers: equal names stay apart, and none is taken for a date."""
-    names = [literal(shorten(bar.label, LABEL_CHARACTERS)) for bar in bars]
-    return {"tickvals": list(range(len(bars))), "ticktext": names, "autorange": "reversed", "showgrid": False}
+def name_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """An axis with names at whole numbers, from top to bottom: equal names stay apart, and none is taken for a date."""
+    names = [literal(shorten(label, LABEL_CHARACTERS)) for label in labels]
+    return {"tickvals": list(range(len(labels))), "ticktext": names, "autorange": "reversed", "showgrid": False}
 
 
 def _merge_small(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:

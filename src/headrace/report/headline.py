@@ -4,6 +4,7 @@ from typing import Any
 
 from headrace.report.blocks import Fact
 from headrace.report.material import Material, read_json
+from headrace.report.task import task_facts, task_verdict
 from headrace.report.training import step_seconds, waited_seconds
 from headrace.report.wording import count, decimal, duration, plural, share, short_count, size
 
@@ -19,6 +20,8 @@ def verdict(material: Material) -> str:
         parts.append(f"{short_count(material.stages[-1].summary['parameters'])} parameters")
     if overall := _overall(material):
         parts.append(f"{decimal(overall['bits_per_byte'], 2)} bits per byte")
+    if material.task:
+        parts.append(task_verdict(material.task))
     if not parts:
         return "Nothing is finished yet."
     return f"{' → '.join(parts)} in {duration(material.total_seconds)}"
@@ -31,7 +34,8 @@ def status(material: Material) -> str:
 
 def key_facts(material: Material) -> tuple[Fact, ...]:
     """The tiles below the sentence; what the run has not reached is left out."""
-    return (*_quality(material), *_speed(material), *_documents(material), *_time(material))
+    task = task_facts(material.task) if material.task else []
+    return (*task, *_quality(material), *_speed(material), *_documents(material), *_time(material))
 
 
 def _quality(material: Material) -> list[Fact]:

@@ -32,6 +32,7 @@ from headrace.report.quality import quality_section
 from headrace.report.redaction import redaction_section
 from headrace.report.rules import rules_section
 from headrace.report.sources import sources_section, tokens_section
+from headrace.report.task import task_section
 from headrace.report.training import training_section
 from headrace.report.wording import visible
 from headrace.store import RunFolder, write_file
@@ -48,6 +49,7 @@ SECTIONS = (
     sources_section,
     tokens_section,
     training_section,
+    task_section,
     evaluation_section,
     samples_section,
     steps_section,

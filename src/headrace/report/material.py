@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from headrace.errors import StoreError
+from headrace.evaluate.task_report import TASK_FILE, AnyTaskReport, read_task_report
 from headrace.store import Artefact, RunFolder, RunRecord
 
 MetricRecord = dict[str, Any]
@@ -91,6 +92,12 @@ class Material:
     @property
     def evaluation(self) -> Artefact | None:
         return self._last(EVALUATION)
+
+    @cached_property
+    def task(self) -> AnyTaskReport | None:
+        """What the last evaluation of a task found. Raises StoreError if its file is damaged."""
+        found = self._last(TASK_FILE)
+        return read_task_report(found.path / TASK_FILE) if found else None
 
     @cached_property
     def stages(self) -> list[Stage]:

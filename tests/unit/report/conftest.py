@@ -20,6 +20,7 @@ from engine_files import (
 )
 
 from headrace.config import Config
+from headrace.evaluate.task_report import AnyTaskReport, write_task_report
 from headrace.report import build_report
 from headrace.store import RunFolder, RunRecord, StepRecord, StepSpec, Workspace
 
@@ -180,6 +181,16 @@ class RunMaker:
             "documents.parquet": b"d" * 4000,
         }
         self.publish("evaluate", result["overall"], files)
+
+    def task(self, report: AnyTaskReport) -> None:
+        """What a model is worth at a task."""
+
+        def build(workspace: Workspace) -> Mapping[str, Any]:
+            write_task_report(report, workspace.output)
+            return {"task": report.task}
+
+        artefact = self.run.store.ensure(StepSpec("evaluate", 1, Settings(step=f"evaluate {report.task}"), {}), build)
+        self.note("evaluate", artefact.address)
 
     def finish(self) -> RunFolder:
         self._record = self._record.model_copy(update={"finished": True})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from task_reports import classified, tagged, translated
 
 from headrace.report import build_report
 from headrace.report.charts import literal, script_json
@@ -50,6 +51,7 @@ def hostile_page(make_run: Callable[..., Any]) -> Path:
     maker.tokens(source=ATTACKS)
     maker.training(ATTACKS, num_steps=100)
     maker.evaluation(prompt=ATTACKS, continuation=ATTACKS, source=ATTACKS)
+    maker.task(classified(ATTACKS, ATTACKS))
     return build_report(maker.finish())
 
 
@@ -59,6 +61,16 @@ def test_no_attack_becomes_markup(hostile_page: Path) -> None:
     assert len(re.findall(r"<script(?!\w)", page)) == page.count("</script>")
     assert not re.search(r"<(img|svg|a href=\"javascript)", page)
     assert "{{7*7}}" in html.unescape(page)
+
+
+def test_no_attack_in_a_word_a_type_or_a_translation_becomes_markup(make_run: Callable[..., Any]) -> None:
+    for name, report in (("tags", tagged(ATTACKS, ATTACKS)), ("pairs", translated(ATTACKS))):
+        maker = make_run(name)
+        maker.task(report)
+        page = build_report(maker.finish()).read_text()
+
+        assert len(re.findall(r"<script(?!\w)", page)) == page.count("</script>")
+        assert not re.search(r"<(img|svg|a href=\"javascript)", page)
 
 
 def test_control_characters_are_shown_as_pictures(hostile_page: Path) -> None:
