@@ -25,6 +25,7 @@ class Ranks:
         self._settings = settings
         self._allocator: Any = RankAllocator(self, settings, ADAPTER)
         self._kept: dict[str, list[bool]] = {}
+        self._is_decided = False
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """What peft asks a model for. This is no model, so that it sees this adapter and no other."""
@@ -34,7 +35,7 @@ class Ranks:
         """Takes note of the gradients, and takes ranks away where it is time."""
         settings = self._settings
         last = settings.total_step - settings.tfinal
-        if step > last:
+        if step > last or self._is_decided:
             self._allocator.mask_using_rank_pattern(self, self._kept)
             return
         _, kept = self._allocator.update_and_allocate(self, step, force_mask=step == last)
@@ -61,6 +62,11 @@ class Ranks:
         """Of each layer, which ranks stay; empty until some were taken."""
         suffix = f".lora_E.{ADAPTER}"
         return {name.removesuffix(suffix): list(kept) for name, kept in self._kept.items()}
+
+    def decide(self, kept: Mapping[str, list[bool]]) -> None:
+        """Holds to these ranks from now on."""
+        self._kept = {f"{layer}.lora_E.{ADAPTER}": mask for layer, mask in kept.items()}
+        self._is_decided = True
 
     def state(self) -> dict[str, Tensor]:
         """The running means and what was decided, as tensors by name."""
