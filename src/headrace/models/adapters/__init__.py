@@ -4,7 +4,7 @@ In: a model of any shape, and an `AdapterConfig`. Out: the same model with an ad
 a folder that `peft` loads onto the model's twin in transformers.
 Promises: the base keeps its weights; documents of a packed row stay apart; first weights follow from the seed; what is
 saved gives the same logits there (1e-4 in fp32), in either direction.
-Not promised: adapters that peft has no word for (`bottleneck`, and prefixes of a T5 or a BERT) are not loaded by it.
+Not promised: adapters that peft has no word for (`bottleneck`, and what is learnt on shapes that transformers lacks) are not loaded by it.
 
     config.py                    settings of every kind of adapter (no torch)
     library.py                   peft, or a word on how to get it

@@ -83,8 +83,8 @@ def _check(adapters: Adapters, name: str, config: AdapterConfig) -> None:
     if config.prefix is None:
         return
     settings = adapters.model.config
-    if settings.shape != "decoder":
-        raise UserError(f"prefix goes with decoders, not with a model of shape {settings.shape}; take prompt or lora.")
+    if settings.shape == "encoder_decoder":
+        raise UserError("prefix does not go with an encoder-decoder, as peft has it; take prompt or lora.")
     if settings.sliding_window is not None or settings.positions == "relative":
         raise UserError("prefix does not go with a sliding window or relative positions; take prompt or lora.")
 
