@@ -45,11 +45,13 @@ def packed_attention(
 ) -> Tensor:
     """Attention of every token to those of its own document that the rule lets it see.
 
+    Keys and values that come before those of the row's tokens are seen by all; they go with no bias and no window.
     document_BT: int ids, equal within a document and different for neighbours in a row. prefix_BT: bool, tokens that
     all of their document may see, whatever the rule says about order. Returns (B, H, T, C) in the dtype of the query;
     the softmax runs in float32.
     """
     time = query_BHTC.shape[2]
+    ahead = key_BKTC.shape[2] - time
     # An exported graph has rows of any length, so it cannot have a number of blocks.
     exporting = torch.compiler.is_exporting()
     starts, size = ((0,), time) if exporting else (range(0, time, QUERY_BLOCK), QUERY_BLOCK)
@@ -59,9 +61,9 @@ def packed_attention(
         blocks.append(
             _attend(
                 query_BHTC[:, :, query],
-                key_BKTC[:, :, key],
-                value_BKTC[:, :, key],
-                _visible(document_BT, prefix_BT, rule, query, key),
+                _behind(key_BKTC, ahead, key),
+                _behind(value_BKTC, ahead, key),
+                _visible_behind(ahead, _visible(document_BT, prefix_BT, rule, query, key)),
                 scale=rule.scale,
                 bias_HTS=None if bias_HTT is None else bias_HTT[:, query, key],
                 dropout=dropout,
@@ -98,6 +100,19 @@ def cross_attention(
 ) -> Tensor:
     """Attention of a target's tokens to the source tokens they may see; zero for a token that may see none."""
     return _attend(query_BHTC, key_BKSC, value_BKSC, visible_BTS, scale=scale, dropout=dropout, may_be_empty=True)
+
+
+def _behind(key_BKTC: Tensor, ahead: int, key: slice) -> Tensor:
+    """The keys of a block, and before them those that all see."""
+    if not ahead:
+        return key_BKTC[:, :, key]
+    return torch.cat([key_BKTC[:, :, :ahead], key_BKTC[:, :, ahead:][:, :, key]], dim=2)
+
+
+def _visible_behind(ahead: int, visible_BTS: Tensor) -> Tensor:
+    if not ahead:
+        return visible_BTS
+    return torch.cat([visible_BTS.new_ones(*visible_BTS.shape[:2], ahead), visible_BTS], dim=2)
 
 
 def _reach(rule: AttentionRule, start: int, end: int, *, ordered: bool) -> tuple[slice, slice]:

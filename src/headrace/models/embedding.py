@@ -26,9 +26,21 @@ class TokenEmbedding(nn.Embedding):
         if config.embedding_norm:
             self.norm = build_norm(config)
 
-    def embed(self, token_BT: Tensor, position_BT: Tensor, token_type_BT: Tensor | None = None) -> Tensor:
-        """The vectors (B, T, D). Without `token_type_BT` every token is of type 0."""
+    def embed(
+        self,
+        token_BT: Tensor,
+        position_BT: Tensor,
+        token_type_BT: Tensor | None = None,
+        *,
+        prompt: nn.Module | None = None,
+    ) -> Tensor:
+        """The vectors (B, T, D). Without `token_type_BT` every token is of type 0.
+
+        prompt: puts other vectors in place of those of some tokens, by their positions.
+        """
         config, x_BTD = self.config, self(token_BT)
+        if prompt is not None:
+            x_BTD = prompt(x_BTD, position_BT)
         if config.embedding_scale != 1.0:
             x_BTD = x_BTD * config.embedding_scale
         if config.token_types:

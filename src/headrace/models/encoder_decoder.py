@@ -47,7 +47,7 @@ class EncoderDecoder(Transformer):
 
     def read(self, source: SourceRows) -> Tensor:
         """Hidden states (B, S, D) of the encoder."""
-        x_BSD = self.embed(source.token_BS, source.position_BS)
+        x_BSD = self.embedded(self.source, source.token_BS, source.position_BS)
         return self.source.run(x_BSD, source.position_BS, source.document_BS)
 
     def logits(self, source_BS: Tensor, token_BT: Tensor) -> Tensor:

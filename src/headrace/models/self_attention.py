@@ -38,6 +38,8 @@ class SelfAttention(nn.Module):
     def __init__(self, config: ModelConfig, rule: AttentionRule) -> None:
         super().__init__()
         self.config, self.rule = config, rule
+        self.prefix: nn.Module | None = None
+        """Puts keys and values before those of the row, where an adapter has some."""
         self.query_key_value = nn.Linear(config.width, config.projection_width, bias=config.qkv_bias)
         self.output = nn.Linear(config.query_width, config.width, bias=config.output_bias)
         if config.qk_norm:
@@ -47,6 +49,8 @@ class SelfAttention(nn.Module):
     def forward(self, x_BTD: Tensor, row: Row) -> Tensor:
         """What each token takes from the others."""
         query, key, value = self._project(x_BTD, row.rotation)
+        if self.prefix is not None:
+            key, value = self.prefix(key, value)
         mixed_BHTC = packed_attention(
             query,
             key,
@@ -65,6 +69,8 @@ class SelfAttention(nn.Module):
         """The same for new positions of one sequence, earlier ones coming from the cache."""
         query, key, value = self._project(x_BTD, rotation)
         keys, values = cache.extend(block, key, value)
+        if self.prefix is not None:
+            keys, values = self.prefix(keys, values)
         return self._merge(cached_attention(query, keys, values, rule=self.rule, bias_HTS=bias_HTS))
 
     def _project(self, x_BTD: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:

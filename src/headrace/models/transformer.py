@@ -26,6 +26,10 @@ class Stack(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.prompt: nn.Module | None = None
+        """Learnt vectors in place of the first tokens of a document, where an adapter has put some."""
+        self.first_position = 0
+        """Where a document's tokens begin to count: behind the keys and values that an adapter has put before them."""
 
     def add_blocks(self, *, causal: bool, has_source: bool = False) -> None:
         """Makes the blocks; the order in which a model's parts are made is the order of its parameters."""
@@ -61,7 +65,9 @@ class Stack(nn.Module):
 
     def rotation(self, position_BT: Tensor) -> Rotation | None:
         """How queries and keys at these positions turn."""
-        return rotary_factors(self.config, position_BT) if self.config.positions == "rotary" else None
+        if self.config.positions != "rotary":
+            return None
+        return rotary_factors(self.config, position_BT + self.first_position if self.first_position else position_BT)
 
     def bias(self, start: int, end: int) -> Tensor | None:
         """The bias of queries from place `start` on and keys from 0 on, both to `end`."""
@@ -105,7 +111,16 @@ class Transformer(Stack):
 
     def embed(self, token_BT: Tensor, position_BT: Tensor, token_type_BT: Tensor | None = None) -> Tensor:
         """The stream before the first block."""
-        return self.embedding.embed(token_BT, position_BT, token_type_BT).to(self.compute_dtype)
+        return self.embedded(self, token_BT, position_BT, token_type_BT)
+
+    def embedded(
+        self, stack: Stack, token_BT: Tensor, position_BT: Tensor, token_type_BT: Tensor | None = None
+    ) -> Tensor:
+        """The stream before the first block of one of the model's stacks."""
+        if stack.first_position:
+            position_BT = position_BT + stack.first_position
+        x_BTD = self.embedding.embed(token_BT, position_BT, token_type_BT, prompt=stack.prompt)
+        return x_BTD.to(self.compute_dtype)
 
     def scaled(self, hidden_BTD: Tensor) -> Tensor:
         """Hidden states whose product with `head_weight` is logits at the config's scale."""
