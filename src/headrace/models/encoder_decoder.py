@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from headrace.models.cache import KeyValueCache
+from headrace.models.cached_attention import Seen, hiding
 from headrace.models.config import ModelConfig
 from headrace.models.self_attention import Source
 from headrace.models.transformer import Stack, Transformer, places_of
@@ -53,10 +54,10 @@ class EncoderDecoder(Transformer):
 
     def begin(self, source_BS: Tensor, *, max_positions: int, visible_BS: Tensor | None = None) -> KeyValueCache:
         """A cache that holds a source and nothing of the target; `visible_BS` is False where the source is padded."""
-        visible_BS = torch.ones_like(source_BS, dtype=torch.bool) if visible_BS is None else visible_BS
-        rows = SourceRows(source_BS, places_of(source_BS), visible_BS.long() - 1)
-        hidden_BSD = self.read(rows)
         cache = KeyValueCache(self.config, batch=len(source_BS), max_positions=max_positions, dtype=self.compute_dtype)
+        if visible_BS is not None:
+            cache.source_seen = Seen(hiding(~visible_BS[:, None], self.compute_dtype))
+        document_BS = torch.zeros_like(source_BS) if visible_BS is None else visible_BS.long() - 1
+        hidden_BSD = self.read(SourceRows(source_BS, places_of(source_BS), document_BS))
         cache.sources = [block.source_attention.project_source(hidden_BSD) for block in self.typed_blocks]
-        cache.visible_BS = visible_BS
         return cache
