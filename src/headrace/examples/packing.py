@@ -1,7 +1,7 @@
 """Which examples are read together, and how they share rows.
 
-A batch of examples is cut into parts of alike length, and each part is laid into rows in the way that costs least: rows as
-long as its longest example or longer, so that short ones share one. Padding is a few hundredths of a part.
+A batch of examples is cut into parts of alike length, and each part is laid into rows in the way that costs least: rows
+as long as its longest example or longer, so that short ones share one. Padding is a few hundredths of a part.
 
 Shape letters: N examples, R rows.
 """

@@ -131,7 +131,9 @@ class ExampleStream:
             first_N=starts,
             last_N=starts + inputs.lengths - 1,
             labels=None if examples.labels is None else examples.labels[numbers],
-            token_types_BT=_laid(inputs.token_types, inputs, starts, rows.tokens_BT.shape, 0),
+            token_types_BT=None
+            if inputs.token_types is None
+            else _laid(inputs.token_types, inputs, starts, rows.tokens_BT.shape, 0),
         )
 
 
@@ -171,16 +173,13 @@ def _rows(found: Sequences, layout: Layout, row_tokens: int, starts_N: Numbers, 
     targets = _laid(found.targets, found, starts_N, shape, IGNORED)
     positions = _laid(places_T, found, starts_N, shape, 0)
     documents = _laid(numbers_T, found, starts_N, shape, PADDING_DOCUMENT)
-    assert tokens is not None and targets is not None and positions is not None and documents is not None
     return Batch(tokens, targets, positions, documents)
 
 
 def _laid(
-    values_T: NDArray[Any] | None, found: Sequences, starts_N: Numbers, shape: tuple[int, ...], filling: int
-) -> NDArray[np.int32] | None:
+    values_T: NDArray[Any], found: Sequences, starts_N: Numbers, shape: tuple[int, ...], filling: int
+) -> NDArray[np.int32]:
     """Values of all tokens at their places in rows."""
-    if values_T is None:
-        return None
     laid = np.full(shape, filling, np.int32)
     places_T = np.arange(found.bounds[-1]) + np.repeat(starts_N - found.bounds[:-1], found.lengths)
     laid.ravel()[places_T] = values_T

@@ -72,23 +72,6 @@ def packed_attention(
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
 
 
-def cached_attention(
-    query_BHTC: Tensor,
-    key_BKSC: Tensor,
-    value_BKSC: Tensor,
-    *,
-    rule: AttentionRule = CAUSAL,
-    bias_HTS: Tensor | None = None,
-) -> Tensor:
-    """Attention of the last T positions of a sequence to all S of them, earlier keys and values coming from a cache."""
-    time, source = query_BHTC.shape[2], key_BKSC.shape[2]
-    place_S = torch.arange(source, device=query_BHTC.device)
-    visible_TS = place_S[None, :] <= place_S[source - time :, None]
-    if rule.window is not None:
-        visible_TS &= place_S[None, :] > place_S[source - time :, None] - rule.window
-    return _attend(query_BHTC, key_BKSC, value_BKSC, visible_TS[None], scale=rule.scale, bias_HTS=bias_HTS)
-
-
 def cross_attention(
     query_BHTC: Tensor,
     key_BKSC: Tensor,

@@ -11,8 +11,7 @@ from headrace.models.cache import KeyValueCache
 from headrace.models.config import ModelConfig
 from headrace.models.feed_forward import build_feed_forward
 from headrace.models.norms import build_norm
-from headrace.models.positions import Rotation
-from headrace.models.self_attention import CrossAttention, Row, SelfAttention
+from headrace.models.self_attention import CrossAttention, NewPlaces, Row, SelfAttention
 
 
 class Block(nn.Module):
@@ -42,16 +41,13 @@ class Block(nn.Module):
             x_BTD = self._joined(x_BTD, branch, self.source_norm)
         return self._feed_forward(x_BTD)
 
-    def step(
-        self, x_BTD: Tensor, rotation: Rotation | None, bias_HTS: Tensor | None, *, cache: KeyValueCache, block: int
-    ) -> Tensor:
-        """The same for new positions of one sequence, earlier ones and the source coming from the cache."""
-        entering = self._entering(x_BTD, self.attention_norm)
-        branch = self.attention.step(entering, rotation, bias_HTS, cache=cache, block=block)
+    def step(self, x_BTD: Tensor, place: NewPlaces, cache: KeyValueCache) -> Tensor:
+        """The same for new positions, earlier ones and the source coming from the cache."""
+        branch = self.attention.step(self._entering(x_BTD, self.attention_norm), place, cache)
         x_BTD = self._joined(x_BTD, branch, self.attention_norm)
-        if cache.visible_BS is not None:
+        if cache.sources:
             entering = self._entering(x_BTD, self.source_norm)
-            branch = self.source_attention.mix(entering, *cache.sources[block], cache.visible_BS[:, None])
+            branch = self.source_attention.step(entering, *cache.sources[place.block], cache.source_seen)
             x_BTD = self._joined(x_BTD, branch, self.source_norm)
         return self._feed_forward(x_BTD)
 

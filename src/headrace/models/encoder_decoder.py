@@ -10,6 +10,7 @@ from torch import Tensor
 
 from headrace.models.block import Block
 from headrace.models.cache import KeyValueCache
+from headrace.models.cached_attention import Seen, hiding
 from headrace.models.config import ModelConfig
 from headrace.models.rows import Rows, SourceRows
 from headrace.models.self_attention import Source
@@ -55,12 +56,22 @@ class EncoderDecoder(Transformer):
         source = SourceRows(source_BS, places_of(source_BS), torch.zeros_like(source_BS))
         return self.compare(self(token_BT, places_of(token_BT), torch.zeros_like(token_BT), source=source))
 
-    def begin(self, source_BS: Tensor, *, max_positions: int, visible_BS: Tensor | None = None) -> KeyValueCache:
-        """A cache that holds a source and nothing of the target; `visible_BS` is False where the source is padded."""
-        visible_BS = torch.ones_like(source_BS, dtype=torch.bool) if visible_BS is None else visible_BS
-        rows = SourceRows(source_BS, places_of(source_BS), visible_BS.long() - 1)
-        hidden_BSD = self.read(rows)
-        cache = KeyValueCache(self.config, batch=len(source_BS), max_positions=max_positions, dtype=self.compute_dtype)
-        cache.sources = [block.source_attention.project_source(hidden_BSD) for block in self.typed_blocks]
-        cache.visible_BS = visible_BS
+    def begin(
+        self, source_BS: Tensor, *, max_positions: int, visible_BS: Tensor | None = None, copies: int = 1
+    ) -> KeyValueCache:
+        """A cache that holds sources and nothing of their targets; `visible_BS` is False where a source is padded.
+
+        copies: rows in the cache for each source, side by side.
+        """
+        rows = copies * len(source_BS)
+        cache = KeyValueCache(self.config, batch=rows, max_positions=max_positions, dtype=self.compute_dtype)
+        document_BS = torch.zeros_like(source_BS) if visible_BS is None else visible_BS.long() - 1
+        hidden_BSD = self.read(SourceRows(source_BS, places_of(source_BS), document_BS))
+        projected = (block.source_attention.project_source(hidden_BSD) for block in self.typed_blocks)
+        cache.sources = [
+            (key.repeat_interleave(copies, dim=0), value.repeat_interleave(copies, dim=0)) for key, value in projected
+        ]
+        if visible_BS is not None:
+            hidden_BTS = ~visible_BS.repeat_interleave(copies, dim=0)[:, None]
+            cache.source_seen = Seen(hiding(hidden_BTS, self.compute_dtype))
         return cache

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from headrace.models.attention import AttentionRule, cached_attention, cross_attention, packed_attention
+from headrace.models.attention import AttentionRule, cross_attention, packed_attention
 from headrace.models.cache import KeyValueCache
+from headrace.models.cached_attention import Seen, behind_prefix, cached_attention
 from headrace.models.config import ModelConfig
 from headrace.models.norms import RMSNorm
 from headrace.models.positions import Rotation, rotate
@@ -30,6 +31,14 @@ class Row(NamedTuple):
     bias_HTT: Tensor | None
     prefix_BT: Tensor | None = None
     source: Source | None = None
+
+
+class NewPlaces(NamedTuple):
+    """What a block needs to know of positions that are new to a cache."""
+
+    block: int
+    rotation: Rotation | None
+    seen: Seen
 
 
 class SelfAttention(nn.Module):
@@ -63,27 +72,43 @@ class SelfAttention(nn.Module):
         )
         return self._merge(mixed_BHTC)
 
-    def step(
-        self, x_BTD: Tensor, rotation: Rotation | None, bias_HTS: Tensor | None, *, cache: KeyValueCache, block: int
-    ) -> Tensor:
-        """The same for new positions of one sequence, earlier ones coming from the cache."""
-        query, key, value = self._project(x_BTD, rotation)
-        keys, values = cache.extend(block, key, value)
+    def step(self, x_BTD: Tensor, place: NewPlaces, cache: KeyValueCache) -> Tensor:
+        """The same for new positions, earlier ones coming from the cache."""
+        query, key, value = self._project_new(x_BTD, place.rotation)
+        keys, values = cache.extend(place.block, key, value)
+        seen = place.seen
         if self.prefix is not None:
+            num_new, num_seen = query.shape[2], keys.shape[2]
             keys, values = self.prefix(keys, values)
-        return self._merge(cached_attention(query, keys, values, rule=self.rule, bias_HTS=bias_HTS))
+            seen = behind_prefix(seen, keys.shape[2] - num_seen, num_new, num_seen, dtype=query.dtype)
+        return self._merge(cached_attention(query, keys, values, seen, scale=self.rule.scale))
 
     def _project(self, x_BTD: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, H, T, C), keys and values (B, K, T, C), positions applied."""
-        config = self.config
-        heads = (config.heads, config.kv_heads, config.kv_heads)
-        joined = self.query_key_value(x_BTD).unflatten(-1, (sum(heads), config.head_width)).transpose(1, 2)
-        query, key, value = joined.split(heads, dim=1)
-        if config.qk_norm:
+        query, key, value = self._joined(x_BTD).split(self._heads, dim=1)
+        if self.config.qk_norm:
             query, key = self.query_norm(query), self.key_norm(key)
         if rotation is not None:
             query, key = rotate(query, rotation), rotate(key, rotation)
         return query, key, value
+
+    def _project_new(self, x_BTD: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The same numbers in half as many operations, which are what a step of few tokens costs."""
+        if self.config.qk_norm or rotation is None:
+            return self._project(x_BTD, rotation)
+        heads, kv_heads, _ = self._heads
+        turned, value = self._joined(x_BTD).split((heads + kv_heads, kv_heads), dim=1)
+        query, key = rotate(turned, rotation).split((heads, kv_heads), dim=1)
+        return query, key, value
+
+    @property
+    def _heads(self) -> tuple[int, int, int]:
+        return self.config.heads, self.config.kv_heads, self.config.kv_heads
+
+    def _joined(self, x_BTD: Tensor) -> Tensor:
+        """Queries, keys and values (B, H + 2 K, T, C)."""
+        joined_BTX = self.query_key_value(x_BTD)
+        return joined_BTX.unflatten(-1, (sum(self._heads), self.config.head_width)).transpose(1, 2)
 
     def _merge(self, mixed_BHTC: Tensor) -> Tensor:
         return self.output(mixed_BHTC.transpose(1, 2).flatten(2))
@@ -115,14 +140,22 @@ class CrossAttention(nn.Module):
 
     def mix(self, x_BTD: Tensor, key_BKSC: Tensor, value_BKSC: Tensor, visible_BTS: Tensor) -> Tensor:
         """What each token takes from a source whose keys and values are known."""
-        config = self.config
-        query = self.query(x_BTD).unflatten(-1, (config.heads, config.head_width)).transpose(1, 2)
         mixed_BHTC = cross_attention(
-            self.query_norm(query) if config.qk_norm else query,
+            self._queries(x_BTD),
             key_BKSC,
             value_BKSC,
             visible_BTS,
-            scale=config.query_key_scale,
-            dropout=config.attention_dropout if self.training else 0.0,
+            scale=self.config.query_key_scale,
+            dropout=self.config.attention_dropout if self.training else 0.0,
         )
         return self.output(mixed_BHTC.transpose(1, 2).flatten(2))
+
+    def step(self, x_BTD: Tensor, key_BKSC: Tensor, value_BKSC: Tensor, seen: Seen) -> Tensor:
+        """The same where a cache says which of the source's tokens are seen, by all alike."""
+        scale = self.config.query_key_scale
+        mixed_BHTC = cached_attention(self._queries(x_BTD), key_BKSC, value_BKSC, seen, scale=scale)
+        return self.output(mixed_BHTC.transpose(1, 2).flatten(2))
+
+    def _queries(self, x_BTD: Tensor) -> Tensor:
+        query_BHTC = self.query(x_BTD).unflatten(-1, (self.config.heads, self.config.head_width)).transpose(1, 2)
+        return self.query_norm(query_BHTC) if self.config.qk_norm else query_BHTC

@@ -11,13 +11,15 @@ from torch.nn import functional
 
 from headrace.models.block import Block
 from headrace.models.cache import KeyValueCache
+from headrace.models.cached_attention import seen_positions
 from headrace.models.config import ModelConfig
 from headrace.models.embedding import TokenEmbedding
 from headrace.models.norms import build_norm
+from headrace.models.packed import PackedLinear, can_pack, pack_parts
 from headrace.models.positions import Rotation, rotary_factors
 from headrace.models.relative import RelativeBias
 from headrace.models.rows import Rows
-from headrace.models.self_attention import Row, Source
+from headrace.models.self_attention import NewPlaces, Row, Source
 
 
 class Stack(nn.Module):
@@ -94,6 +96,8 @@ class Transformer(Stack):
         self.vocabulary_size = vocabulary_size
         self.compute_dtype = torch.float32
         self.embedding = TokenEmbedding(config, vocabulary_size)
+        self.packed_head: PackedLinear | None = None
+        """The head in the form that a model which only reads may have."""
 
     def add_head(self) -> None:
         """Makes what turns hidden states into logits."""
@@ -131,14 +135,27 @@ class Transformer(Stack):
 
     def next_logits(self, token_BT: Tensor, cache: KeyValueCache) -> Tensor:
         """Logits (B, V) after the last of some new tokens of a decoder; the cache grows by them."""
-        end = cache.length + token_BT.shape[1]
-        position_BT = torch.arange(cache.length, end, device=token_BT.device)[None]
-        rotation, bias_HTS = self.rotation(position_BT), self.bias(cache.length, end)
+        return self.compare(self.scaled(self.norm(self.extend(token_BT, cache)[:, -1])))
+
+    def extend(self, token_BT: Tensor, cache: KeyValueCache) -> Tensor:
+        """The stream (B, T, D) behind the last block for new tokens of a decoder; the cache grows by them."""
+        start, end = cache.length, cache.length + token_BT.shape[1]
+        position_BT = cache.positions(token_BT.shape[1])
+        bias_HTS, dtype = self.bias(start, end), self.compute_dtype
+        # Blocks differ in nothing but their window, and most models have one at most.
+        seen = {
+            window: seen_positions(
+                start, end, dtype=dtype, window=window, first_B=cache.first_B, bias_HTS=bias_HTS
+            )
+            for window in {self.config.window_of(index) for index in range(self.config.depth)}
+        }
+        rotation = self.rotation(position_BT)
         x_BTD = self.embed(token_BT, position_BT)
         for index, block in enumerate(self.typed_blocks):
-            x_BTD = block.step(x_BTD, rotation, bias_HTS, cache=cache, block=index)
+            place = NewPlaces(index, rotation, seen[self.config.window_of(index)])
+            x_BTD = block.step(x_BTD, place, cache)
         cache.length = end
-        return self.compare(self.scaled(self.norm(x_BTD[:, -1])))
+        return x_BTD
 
     def hidden_states(self, rows: Rows) -> Tensor:
         """Final hidden states (B, T, D) of packed rows."""
@@ -155,9 +172,25 @@ class Transformer(Stack):
 
     def compare(self, hidden_BTD: Tensor) -> Tensor:
         """Logits of hidden states as `forward` gives them."""
+        if self.packed_head is not None:
+            return self.packed_head(hidden_BTD)
         return functional.linear(hidden_BTD, self.head_weight, self.head_bias)
 
 
 def places_of(token_BT: Tensor) -> Tensor:
     """Positions (B, T) of rows that are one document each."""
     return torch.arange(token_BT.shape[1], device=token_BT.device).expand_as(token_BT)
+
+
+@torch.no_grad()
+def keep_for_reading(model: Transformer) -> None:
+    """Turns a model into one that computes in bf16, reads fast, and can be neither trained nor saved any more."""
+    model.eval()
+    if can_pack():
+        model.packed_head = PackedLinear(model.head_weight, model.head_bias)
+        if not model.config.tied:
+            del model.head
+    pack_parts(model)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.bfloat16()
+    model.compute_dtype = torch.bfloat16

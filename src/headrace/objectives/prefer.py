@@ -78,6 +78,6 @@ def sequence_log_likelihoods(model: nn.Module, part: ExamplePart, how: Computing
 
 
 def _token_losses(model: Transformer, hidden_TD: Tensor, target_T: Tensor) -> Tensor:
-    """Each by itself and not their sum, as `summed_cross_entropy` has it, because every pair has a factor of its own."""
+    """Each by itself, and not their sum as `summed_cross_entropy` has it: every pair has a factor of its own."""
     logits_TV = functional.linear(hidden_TD, model.head_weight.to(hidden_TD.dtype), model.head_bias)
     return functional.cross_entropy(logits_TV.float(), target_T, reduction="none")

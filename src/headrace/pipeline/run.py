@@ -322,7 +322,12 @@ class _Road:
         if model is None:
             return
         if recipe.train[-1].learns_from_examples:
-            self._step("evaluate", partial(evaluate_task, recipe.train[-1], model=model, supply=supply, seed=recipe.seed, store=self._store))
+            self._step(
+                "evaluate",
+                partial(
+                    evaluate_task, recipe.train[-1], model=model, supply=supply, seed=recipe.seed, store=self._store
+                ),
+            )
         elif recipe.evaluate:
             assert supply.stored is not None, "the recipe was checked"
             make = partial(

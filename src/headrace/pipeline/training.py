@@ -12,8 +12,8 @@ from headrace.config import Config
 from headrace.diagnose import check_training
 from headrace.errors import RecipeError
 from headrace.models.config import ModelConfig
-from headrace.pipeline.inherited import inherit
 from headrace.objectives.config import ExampleFields
+from headrace.pipeline.inherited import inherit
 from headrace.pipeline.supply import Supply
 from headrace.report.tensorboard import TensorBoardWriter
 from headrace.store import Artefact, RunFolder, StepSpec, Store, Workspace, write_file

@@ -52,7 +52,12 @@ class Recipe(Config):
     """Labelled examples, for stages that classify, tag, translate, answer or prefer."""
     tokens: TokensConfig | None = None
     """How text becomes rows of tokens. Left out: the run ends with a curated corpus, unless `train` is written."""
-    model: Annotated[Annotated[ModelConfig, Tag("fresh")] | Annotated[GivenModel, Tag("given")], Discriminator(_model_kind)] | None = None
+    model: (
+        Annotated[
+            Annotated[ModelConfig, Tag("fresh")] | Annotated[GivenModel, Tag("given")], Discriminator(_model_kind)
+        ]
+        | None
+    ) = None
     """What is trained: sizes of a fresh model, or `{hf: FOLDER}`, one that is there. Left out: preset `tiny`."""
     train: Annotated[
         tuple[StageConfig, ...],
@@ -121,7 +126,9 @@ class Recipe(Config):
                     f"{' or '.join(wanted)}, and model.shape is {shape}"
                 )
         if self.evaluate is not None and self.train[-1].learns_from_examples:
-            raise ValueError("evaluate is for models that continue text; a model of examples is always measured on them")
+            raise ValueError(
+                "evaluate is for models that continue text; a model of examples is always measured on them"
+            )
         if self.evaluate is not None and shape != "decoder":
             raise ValueError(
                 f"evaluate: bits_per_byte and samples are of models that continue text, not of shape {shape}"

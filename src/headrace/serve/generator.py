@@ -1,22 +1,30 @@
-"""Continuations of a prompt, with the keys and values of what is already there kept in a cache."""
+"""Continuations of texts by a model that has been loaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
-import torch
 from tokenizers.decoders import DecodeStream
 
 from headrace.errors import InputError
-from headrace.models.decoder import Decoder, KeyValueCache
+from headrace.models.decoder import Decoder
+from headrace.models.machine import use_machine_well
 from headrace.models.opened import open_model
-from headrace.serve.sampling import SamplingConfig, draw
+from headrace.models.packed import multiplies_bf16
+from headrace.models.transformer import keep_for_reading
+from headrace.serve.continuing import continue_prompts
+from headrace.serve.sampling import SamplingConfig
 from headrace.tokens.vocabulary import end_token
+
+PROMPTS_AT_ONCE = 16
+Precision = Literal["auto", "fp32", "bf16"]
+"""`bf16` reads half as many bytes for a token and rounds more; `auto` takes it where the processor multiplies in it."""
 
 
 class TextGenerator:
     """A loaded model and its vocabulary. Not thread safe."""
 
-    def __init__(self, path: Path, *, max_positions: int | None = None) -> None:
+    def __init__(self, path: Path, *, max_positions: int | None = None, precision: Precision = "fp32") -> None:
         """Loads a model folder or a GGUF file; `max_positions` is the longest context in tokens, if not what it says.
 
         Raises InputError for a model that does not continue text, or has no vocabulary.
@@ -24,7 +32,10 @@ class TextGenerator:
         opened = open_model(path)
         if not isinstance(opened.model, Decoder):
             raise InputError(f"{path}: a model of shape {opened.model.config.shape}, wanted one that continues text.")
+        use_machine_well()
         self._model = opened.model.eval()
+        if precision == "bf16" or (precision == "auto" and multiplies_bf16()):
+            keep_for_reading(self._model)
         self._tokenizer = opened.need_tokenizer()
         self._tokenizer.encode_special_tokens = True  # a prompt is text, whatever it looks like
         self._ends = frozenset(opened.facts.end_tokens or (end_token(self._tokenizer, path),))
@@ -35,33 +46,38 @@ class TextGenerator:
         """The whole continuation of a prompt, without the prompt."""
         return "".join(self.stream(prompt, config or SamplingConfig(), seed=seed))
 
+    def generate_all(
+        self, prompts: Sequence[str], config: SamplingConfig | None = None, *, seed: int = 0
+    ) -> Iterator[str]:
+        """The continuation of each prompt, in their order; each is what `generate` gives for it alone, up to rounding.
+
+        Prompts are continued side by side, and all draw from the same seed.
+        """
+        for start in range(0, len(prompts), PROMPTS_AT_ONCE):
+            part = [self._begin(prompt) for prompt in prompts[start : start + PROMPTS_AT_ONCE]]
+            streams = [DecodeStream(skip_special_tokens=True) for _ in part]
+            texts = ["" for _ in part]
+            for number, token in self._continue(part, config or SamplingConfig(), seed):
+                texts[number] += streams[number].step(self._tokenizer, token) or ""
+            yield from texts
+
     def stream(self, prompt: str, config: SamplingConfig, *, seed: int) -> Iterator[str]:
         """The continuation piece by piece; a piece is whole characters."""
         decoder = DecodeStream(skip_special_tokens=True)
-        for token in self._tokens(prompt, config, seed):
+        for _, token in self._continue([self._begin(prompt)], config, seed):
             if piece := decoder.step(self._tokenizer, token):
                 yield piece
 
-    @torch.inference_mode()
-    def _tokens(self, prompt: str, config: SamplingConfig, seed: int) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(seed)
-        history = [*self._begin_tokens, *self._tokenizer.encode(prompt, add_special_tokens=False).ids]
-        history = history or [min(self._ends)]  # nothing to begin with: as if a text had just ended
-        pending, cache = self._begin(history)
-        for _ in range(config.max_tokens):
-            if cache.length + len(pending) > self._max_positions:
-                pending, cache = self._begin(history)
-            logits_BV = self._model.next_logits(torch.tensor([pending]), cache)
-            token = draw(logits_BV[0], config, generator)
-            if token in self._ends:
-                return
-            history.append(token)
-            pending = [token]
-            yield token
+    def _begin(self, prompt: str) -> list[int]:
+        tokens = [*self._begin_tokens, *self._tokenizer.encode(prompt, add_special_tokens=False).ids]
+        return tokens or [min(self._ends)]  # nothing to begin with: as if a text had just ended
 
-    def _begin(self, history: list[int]) -> tuple[list[int], KeyValueCache]:
-        """The tokens to start from and an empty cache; a history that outgrew the context keeps its newer half."""
-        if len(history) > self._max_positions:
-            history = history[-(self._max_positions // 2) :]
-        cache = KeyValueCache(self._model.config, batch=1, max_positions=self._max_positions, dtype=torch.float32)
-        return history, cache
+    def _continue(self, prompts: list[list[int]], config: SamplingConfig, seed: int) -> Iterator[tuple[int, int]]:
+        return continue_prompts(
+            self._model,
+            prompts,
+            config,
+            seeds=[seed] * len(prompts),
+            ends=self._ends,
+            max_positions=self._max_positions,
+        )

@@ -1,5 +1,7 @@
 """How the next token is drawn."""
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
@@ -20,13 +22,24 @@ class SamplingConfig(Config):
     """Draws from the fewest tokens that hold this much probability. Source: Holtzman et al. 2019, arXiv 1904.09751."""
 
 
-def draw(logits_V: Tensor, config: SamplingConfig, generator: torch.Generator) -> int:
-    """One token id, drawn as configured; the likeliest if the temperature is 0."""
+def draw(logits_BV: Tensor, config: SamplingConfig, generators: Sequence[torch.Generator]) -> list[int]:
+    """A token id for each row, drawn as configured, each from a generator of its own; the likeliest if the temperature
+    is 0."""
     if config.temperature == 0:
-        return int(logits_V.argmax())
-    count = min(config.top_k or len(logits_V), len(logits_V))
-    best_K, token_K = logits_V.float().topk(count)
-    probability_K = torch.softmax((best_K - best_K[0]) / config.temperature, dim=0)  # never above 0: cannot overflow
-    before_K = probability_K.cumsum(0) - probability_K
-    probability_K = probability_K.masked_fill(before_K >= config.top_p, 0.0)
-    return int(token_K[torch.multinomial(probability_K, 1, generator=generator)])
+        return likeliest(logits_BV).tolist()
+    count = min(config.top_k or logits_BV.shape[1], logits_BV.shape[1])
+    best_BK, token_BK = logits_BV.float().topk(count)
+    probability_BK = torch.softmax((best_BK - best_BK[:, :1]) / config.temperature, dim=1)  # never above 0: no overflow
+    before_BK = probability_BK.cumsum(1) - probability_BK
+    probability_BK = probability_BK.masked_fill(before_BK >= config.top_p, 0.0)
+    chosen_B = [
+        int(torch.multinomial(probability_K, 1, generator=generator))
+        for probability_K, generator in zip(probability_BK, generators, strict=True)
+    ]
+    return [int(token_K[chosen]) for token_K, chosen in zip(token_BK, chosen_B, strict=True)]
+
+
+def likeliest(logits_BV: Tensor) -> Tensor:
+    """The id of the largest logit of each row, the first of equal ones."""
+    # `argmax` of bf16 takes four times as long: 3.7 ms for 16 rows of 49,152.
+    return logits_BV.max(dim=-1).indices

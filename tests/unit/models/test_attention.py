@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from headrace.models import attention
-from headrace.models.attention import AttentionRule, cached_attention, cross_attention, packed_attention
+from headrace.models.attention import AttentionRule, cross_attention, packed_attention
+from headrace.models.cached_attention import cached_attention, seen_positions
 
 
 def attend_slowly(
@@ -110,7 +111,8 @@ def test_attention_from_a_cache_is_the_end_of_the_whole(cut: int, window: int | 
     one_document = torch.zeros(2, 9, dtype=torch.int64)
     whole = attend_slowly(query, key, value, one_document, rule=rule, bias_HTT=bias).float()
 
-    found = cached_attention(query[:, :, cut:], key, value, rule=rule, bias_HTS=bias[:, cut:])
+    seen = seen_positions(cut, 9, dtype=torch.float32, window=window, bias_HTS=bias[:, cut:])
+    found = cached_attention(query[:, :, cut:], key, value, seen)
 
     torch.testing.assert_close(found, whole[:, :, cut:], rtol=1e-5, atol=1e-5)
 

@@ -40,7 +40,7 @@ def generator(folder: Path) -> TextGenerator:
 def draws(logits_V: torch.Tensor, count: int = 200, **given: float | None) -> list[int]:
     config = SamplingConfig(**{"temperature": 1.0, "top_k": None, "top_p": 1.0, **given})
     source = torch.Generator().manual_seed(1)
-    return [draw(logits_V, config, source) for _ in range(count)]
+    return [draw(logits_V[None], config, [source])[0] for _ in range(count)]
 
 
 @given(logits=LOGITS)
