@@ -4,7 +4,7 @@ Nothing is rounded, so a round trip is exact. Only safetensors and JSON are read
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +42,25 @@ HeadWriter = Callable[[Family], tuple[dict[str, Any], dict[str, Tensor]]]
 """Entries of `config.json` and tensors that a head adds."""
 
 
-def save_model(model: Transformer, folder: Path, facts: Facts, *, head: HeadWriter | None = None) -> Family:
+def save_model(
+    model: Transformer,
+    folder: Path,
+    facts: Facts,
+    *,
+    head: HeadWriter | None = None,
+    ours: Mapping[str, Any] | None = None,
+) -> Family:
     """Writes `config.json`, `generation_config.json` and `model.safetensors` (float32), each in one step.
 
+    ours: what headrace alone needs to know, for an entry of its own in `config.json`.
     Returns the family it is written as: one of transformers' where one can express the config, else our own.
     """
     family = family_for(model.config)
     folder.mkdir(parents=True, exist_ok=True)
     noise = {name: value for name in sorted(TRAINING_ONLY) if (value := getattr(model.config, name))}
     more, head_tensors = head(family) if head else ({}, {})
-    ours = noise | more.pop(OURS, {})
-    write_json(folder / CONFIG, family.write(model.config, facts) | more | ({OURS: ours} if ours else {}))
+    kept = noise | more.pop(OURS, {}) | dict(ours or {})
+    write_json(folder / CONFIG, family.write(model.config, facts) | more | ({OURS: kept} if kept else {}))
     roles = facts.as_json() | {"decoder_start_token_id": facts.start_token}
     generation = {name: roles[name] for name in ("bos_token_id", "eos_token_id") if roles[name] is not None}
     if facts.start_token is not None:

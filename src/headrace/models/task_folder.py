@@ -1,5 +1,6 @@
 """Folders of models with a head: as transformers' `...ForSequenceClassification` and `...ForTokenClassification`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,12 +36,15 @@ class TaskModel:
     labels: tuple[str, ...]
 
 
-def save_task_model(found: TaskModel, folder: Path) -> Family:
+def save_task_model(found: TaskModel, folder: Path, *, ours: Mapping[str, Any] | None = None) -> Family:
     """Writes the folder; returns the family it is written as.
 
-    A pooling that transformers does not know makes the family our own.
+    ours: as for `save_model`. transformers knows neither the mean of states nor an encoder without a pooler: such a model
+    it reads, and pools in its own way.
     """
-    return save_model(found.model.body, folder, found.facts, head=lambda family: _describe_head(found, family))
+    return save_model(
+        found.model.body, folder, found.facts, head=lambda family: _describe_head(found, family), ours=ours
+    )
 
 
 def _describe_head(found: TaskModel, family: Family) -> tuple[dict[str, Any], dict[str, Tensor]]:

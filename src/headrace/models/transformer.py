@@ -144,9 +144,7 @@ class Transformer(Stack):
         bias_HTS, dtype = self.bias(start, end), self.compute_dtype
         # Blocks differ in nothing but their window, and most models have one at most.
         seen = {
-            window: seen_positions(
-                start, end, dtype=dtype, window=window, first_B=cache.first_B, bias_HTS=bias_HTS
-            )
+            window: seen_positions(start, end, dtype=dtype, window=window, first_B=cache.first_B, bias_HTS=bias_HTS)
             for window in {self.config.window_of(index) for index in range(self.config.depth)}
         }
         rotation = self.rotation(position_BT)

@@ -30,7 +30,8 @@ class PreferObjective:
 
     beta: float
     smoothing: float
-    reference: nn.Module | None
+    reference: nn.Module | None = None
+    """None: the model itself, without its adapter."""
     without_adapter: Without = nullcontext
     """Takes the adapter off, where the reference is the model itself."""
 

@@ -38,6 +38,11 @@ def _as_stages(given: Any) -> Any:
     return [given] if isinstance(given, dict | StageConfig) else given
 
 
+AnyModel = Annotated[
+    Annotated[ModelConfig, Tag("fresh")] | Annotated[GivenModel, Tag("given")], Discriminator(_model_kind)
+]
+
+
 class Recipe(Config):
     """One run, from raw text to a model that answers. Leave sections out from the end for a shorter road."""
 
@@ -52,12 +57,7 @@ class Recipe(Config):
     """Labelled examples, for stages that classify, tag, translate, answer or prefer."""
     tokens: TokensConfig | None = None
     """How text becomes rows of tokens. Left out: the run ends with a curated corpus, unless `train` is written."""
-    model: (
-        Annotated[
-            Annotated[ModelConfig, Tag("fresh")] | Annotated[GivenModel, Tag("given")], Discriminator(_model_kind)
-        ]
-        | None
-    ) = None
+    model: AnyModel | None = None
     """What is trained: sizes of a fresh model, or `{hf: FOLDER}`, one that is there. Left out: preset `tiny`."""
     train: Annotated[
         tuple[StageConfig, ...],

@@ -5,13 +5,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from headrace.config import Config
+from headrace.models.adapters.config import AdapterConfig
 from headrace.objectives.config import CausalConfig, ExampleFields, ObjectiveConfig
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
 
 COOL_DOWN = 0.3
-ADDED = {"global_batch_examples"}
+ADDED = {"global_batch_examples", "adapter"}
 """Settings of a stage that came later; they are written where they differ from their default."""
 BEFORE_COOL_DOWN = "before-cool-down"
 """Folder of a published model that holds checkpoints from before its cool-down."""
@@ -59,6 +60,8 @@ class StageConfig(Config):
     """Examples in one optimiser step, of objectives that learn from examples."""
     micro_batch_tokens: PositiveInt = 2048
     """Tokens a process handles at once; less memory, same result. Rounded down to a whole share of the batch."""
+    adapter: AdapterConfig | None = None
+    """A few new weights that learn while the model stays as it is: `{lora: {rank: 8}}`. None: all weights learn."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak learning rate."""
     schedule: Schedule = ScheduleConfig()
@@ -105,6 +108,10 @@ class StageConfig(Config):
 
     @model_validator(mode="after")
     def _check_objective(self) -> Self:
+        if self.adapter is not None and self.adapter.num_placeholders and not self.learns_from_examples:
+            raise ValueError(
+                "adapter: prompt takes the place of first tokens, which rows do not keep free; take prefix"
+            )
         if not self.learns_from_examples:
             if self.global_batch_examples != 32:
                 raise ValueError(f"global_batch_examples is for objectives on examples, not for {self.objective.name}")

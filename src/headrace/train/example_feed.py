@@ -10,11 +10,12 @@ from headrace.errors import InputError
 from headrace.examples import ExampleSet
 from headrace.examples.encoded import EncodedExamples
 from headrace.examples.stream import ExampleStream, Sizes, padded_share
-from headrace.objectives.config import ClassifyConfig, ExampleFields, SeqToSeqConfig, TagConfig
+from headrace.objectives.config import ClassifyConfig, ExampleFields, PreferConfig, SeqToSeqConfig, TagConfig
 from headrace.objectives.cross_entropy import Extra
 from headrace.objectives.encoding import ExampleEncoder
 from headrace.objectives.examples import ClassifyObjective, TagObjective, TextObjective
 from headrace.objectives.objective import Objective
+from headrace.objectives.prefer import PreferObjective
 from headrace.objectives.rows import RowObjective
 from headrace.parallel import Group
 from headrace.train.feed import Feed, HeadNeeded
@@ -48,7 +49,7 @@ def example_feed(stage: Stage, group: Group) -> Feed:
         stage.model.shape,
         stage.model_vocabulary,
         examples.labels or examples.tags,
-        num_placeholders=0,
+        num_placeholders=config.adapter.num_placeholders if config.adapter else 0,
     )
     encoded = {name: encoder(examples.split(name)) for name in ("train", "validation") if name in examples.splits}
     if "validation" not in encoded:
@@ -100,6 +101,8 @@ def _objective(stage: Stage, examples: EncodedExamples, labels: Sequence[str]) -
         return TagObjective()
     if isinstance(config, SeqToSeqConfig):
         return TextObjective(RowObjective(Extra(smoothing=config.label_smoothing)))
+    if isinstance(config, PreferConfig):
+        return PreferObjective(config.beta, config.label_smoothing)
     return TextObjective()
 
 

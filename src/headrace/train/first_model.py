@@ -1,21 +1,54 @@
 """The model that a stage begins with."""
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import torch
 from torch import nn
 
 from headrace.errors import InputError
+from headrace.models.adapters.attached import Adapters
 from headrace.models.build import Model, build_model
 from headrace.models.heads import Classifier, Headed, Tagger, pooling_of
 from headrace.models.hugging_face import load_model
 from headrace.models.transformer import Transformer
 from headrace.objectives.config import SHAPES, ClassifyConfig, TagConfig
+from headrace.objectives.prefer import PreferObjective
+from headrace.tokens.formats import read_vocabulary
 from headrace.train.feed import Feed
 from headrace.train.given import Stage
 
 
-def first_model(stage: Stage, feed: Feed) -> nn.Module:
-    """The model of the stage before, or fresh weights. Raises InputError for one that cannot learn what it is to."""
-    body, objective = _body(stage), stage.config.objective
+class Begun(NamedTuple):
+    """A model that is about to learn."""
+
+    model: nn.Module
+    adapters: Adapters | None
+    """Where only an adapter learns."""
+
+
+def first_model(stage: Stage, feed: Feed) -> Begun:
+    """The model of the stage before, or fresh weights; with a head and an adapter, if the stage has them.
+
+    Raises InputError for a model that cannot learn what it is to.
+    """
+    body = _body(stage)
+    model = _with_head(body, stage, feed)
+    config = stage.config.adapter
+    if config is None:
+        return Begun(model, None)
+    from headrace.models.adapters.injection import adapt  # needs peft
+
+    heads = {"score": model.score} if isinstance(model, Headed) else {}
+    start = config.prompt.start if config.prompt else None
+    tokens = read_vocabulary(stage.tokenizer_path).encode(start, add_special_tokens=False).ids if start else ()
+    return Begun(
+        model, adapt(body, config, seed=stage.seed, num_steps=feed.num_steps, heads=heads, start_tokens=tokens)
+    )
+
+
+def _with_head(body: Model, stage: Stage, feed: Feed) -> nn.Module:
+    objective = stage.config.objective
     if feed.head is None:
         return body
     model: Headed
@@ -27,6 +60,15 @@ def first_model(stage: Stage, feed: Feed) -> nn.Module:
         model = Tagger(body, len(feed.head.labels), dropout=objective.head_dropout)
     model.draw_head(stage.seed)
     return model
+
+
+def with_reference(feed: Feed, stage: Stage, adapters: Adapters | None) -> Feed:
+    """The feed, whose objective knows the model that training began with, if it compares with that."""
+    if not isinstance(feed.objective, PreferObjective):
+        return feed
+    if adapters is not None:
+        return replace(feed, objective=replace(feed.objective, without_adapter=adapters.disabled))
+    return replace(feed, objective=replace(feed.objective, reference=_body(stage).eval().requires_grad_(False)))
 
 
 def set_dtype(model: nn.Module, dtype: torch.dtype) -> None:

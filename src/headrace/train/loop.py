@@ -77,6 +77,7 @@ class Loop:
         rate = self._set_learning_rate(state)
         self._seed_dropout(state)
         loss, num_targets = self._accumulate(state.model, batch)
+        self._add_penalty(state, num_targets)
         loss, num_targets = self._add_up(state.model, loss, num_targets)
         if not num_targets:
             return self._pass_over(state, rate)
@@ -115,6 +116,12 @@ class Loop:
             total += loss.detach()
         return float(total), objective.count(batch)
 
+    def _add_penalty(self, state: TrainState, num_targets: int) -> None:
+        """Adds the gradient of what an adapter is punished for, in the measure of this process's share of the step."""
+        penalty = state.adapters.penalty() if state.adapters else None
+        if penalty is not None:
+            (penalty * num_targets).backward()
+
     def _add_up(self, model: nn.Module, loss: float, num_targets: int) -> tuple[float, int]:
         if self.group.size == 1:
             return loss, num_targets
@@ -146,6 +153,8 @@ class Loop:
             self._report_refusal(state.progress, reason)
         else:
             state.optimizer.step()
+            if state.adapters is not None:
+                state.adapters.after_update(before.num_updates + 1)
             state.progress = after_update(spikes, before, loss=loss, norm=norm)
         state.optimizer.zero_grad()
         if state.average:

@@ -6,6 +6,7 @@ import shutil
 import statistics
 from typing import Any
 
+from headrace.train.adapter_outcome import publish_adapter
 from headrace.train.averaging import put_weights
 from headrace.train.config import BEFORE_COOL_DOWN
 from headrace.train.data import describe_sources
@@ -21,13 +22,15 @@ from headrace.train.trainable import trainable
 def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float | None) -> dict[str, Any]:
     """Writes the folder with the weights that were asked for; returns what the manifest tells of the stage."""
     progress, wanted = state.progress, stage.config.publish
+    num_trained = sum(parameter.numel() for parameter in trainable(state.model).values())
     if wanted == "average":
         assert state.average is not None, "the config was checked"
         put_weights(state.model, state.average.weights)
     elif wanted == "best" and progress.best_step not in (None, progress.step):
         state.restore_model(loop.checkpoints.load(progress.best_step)[0])
     metrics_path = stage.workspace.kept / "metrics.jsonl"
-    write_model_folder(state.model, stage.workspace.output, _publication(stage, loop))
+    adapter = publish_adapter(stage, state, loop) if state.adapters is not None else {}
+    write_model_folder(state.model, stage.workspace.output, _publication(stage, loop, state))
     for step in loop.checkpoints.always_kept():
         path = loop.checkpoints.path_of(step)
         shutil.copytree(path, stage.workspace.output / BEFORE_COOL_DOWN / path.name, copy_function=os.link)
@@ -37,7 +40,7 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
     steps = [record for record in read_metrics(metrics_path) if record["kind"] == "train"]
     return {
         "parameters": sum(parameter.numel() for parameter in state.model.parameters()),
-        "trained_parameters": sum(parameter.numel() for parameter in trainable(state.model).values()),
+        "trained_parameters": num_trained,
         "steps": progress.step,
         stage.config.unit: progress.step * stage.config.batch_units,
         "stopped_early": progress.step < loop.num_steps,
@@ -51,13 +54,18 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
         **_speed(steps, loop),
         **describe_sources(loop.feed.stream, progress.step),
         **loop.feed.facts,
+        **adapter,
         "step_seconds": math.fsum(record["seconds"] for record in steps),
         "wait_seconds": math.fsum(record["wait_seconds"] for record in steps),
     }
 
 
-def _publication(stage: Stage, loop: Loop) -> Publication:
-    head = loop.feed.head
+def _publication(stage: Stage, loop: Loop, state: TrainState) -> Publication:
+    head, ours = loop.feed.head, dict[str, Any]()
+    if stage.config.learns_from_examples:
+        ours["objective"] = stage.config.objective.as_json()
+    if state.adapters is not None and state.adapters.attached:
+        ours["adapter"] = stage.config.adapter.as_json() if stage.config.adapter else None
     return Publication(
         stage.tokenizer_path,
         stage.end_token,
@@ -65,6 +73,7 @@ def _publication(stage: Stage, loop: Loop) -> Publication:
         origin=stage.initial.path if stage.initial else None,
         task=head.task if head else None,
         labels=head.labels if head else (),
+        ours=ours,
     )
 
 

@@ -1,8 +1,10 @@
 """The model as others open it: a Hugging Face folder with weights, vocabulary and a card."""
 
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 from torch import nn
@@ -119,6 +121,8 @@ class Publication:
     task: Task | None = None
     labels: tuple[str, ...] = ()
     """Of a model with a head."""
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    """What headrace alone needs to know to use it."""
 
 
 def write_model_folder(model: nn.Module, folder: Path, about: Publication) -> None:
@@ -128,9 +132,9 @@ def write_model_folder(model: nn.Module, folder: Path, about: Publication) -> No
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model, Headed):
         assert about.task is not None, "a head has a task"
-        family = save_task_model(TaskModel(model, facts, about.task, about.labels), folder)
+        family = save_task_model(TaskModel(model, facts, about.task, about.labels), folder, ours=about.ours)
     else:
-        family = save_model(body, folder, facts)
+        family = save_model(body, folder, facts, ours=about.ours)
     _write_vocabulary(folder, about)
     sizes = describe(body.config, body.vocabulary_size, about.row_tokens)
     write_file(folder / "README.md", write_card(family, about.task or body.config.shape, sizes).encode())

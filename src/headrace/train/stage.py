@@ -13,7 +13,7 @@ from headrace.train.checkpoint import Checkpoints
 from headrace.train.compiled import compile_checked
 from headrace.train.feed import Feed
 from headrace.train.feeds import build_feed
-from headrace.train.first_model import first_model, set_dtype
+from headrace.train.first_model import first_model, set_dtype, with_reference
 from headrace.train.given import NUMERICS, Stage
 from headrace.train.loop import Loop
 from headrace.train.metrics import MetricLog
@@ -54,6 +54,7 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
     numerics = _settle_numerics(stage, feed, group)
     numerics.apply()
     state = _restore(stage, feed, checkpoints, group)
+    feed = with_reference(feed, stage, state.adapters)
     set_dtype(state.model, numerics.dtype)
     metrics_path = stage.workspace.kept / "metrics.jsonl"
     metrics = MetricLog(metrics_path, resumed_step=state.progress.step) if group.leads else None
@@ -96,9 +97,9 @@ def _measure_average(loop: Loop, state: TrainState) -> float | None:
 
 
 def _restore(stage: Stage, feed: Feed, checkpoints: Checkpoints, group: Group) -> TrainState:
-    config, model = stage.config, first_model(stage, feed)
+    config, (model, adapters) = stage.config, first_model(stage, feed)
     average = Average(config.average, feed.num_steps, config.batch_units) if config.average else None
-    state = TrainState(model, build_optimizer(config.optimizer, model), average=average)
+    state = TrainState(model, build_optimizer(config.optimizer, model), average=average, adapters=adapters)
     step = group.agree(checkpoints.newest() if group.leads else 0)
     if step:
         state.restore(*checkpoints.load(step))

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from headrace.models.adapters.attached import Adapters
 from headrace.train.averaging import Average, put_weights
 from headrace.train.optimizer import Optimizer
 from headrace.train.progress import Progress
 from headrace.train.trainable import trainable
 
-MODEL, AVERAGE = "model.", "average."
-"""What the names of weights and of their average begin with; all others are the optimiser's."""
+MODEL, AVERAGE, ADAPTER = "model.", "average.", "adapter."
+"""What the names of weights, of their average and of adapters begin with; all others are the optimiser's."""
 
 
 @dataclass
@@ -21,12 +22,15 @@ class TrainState:
     optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
     average: Average | None = None
+    adapters: Adapters | None = None
 
     def snapshot(self) -> dict[str, Tensor]:
         """Copies of all tensors, by name; a memory copy, so the loop may go on at once while they are written."""
         weights = {f"{MODEL}{name}": parameter.detach() for name, parameter in trainable(self.model).items()}
         averaged = self.average.weights if self.average else {}
         tensors = {**weights, **self.optimizer.state(), **{f"{AVERAGE}{name}": averaged[name] for name in averaged}}
+        if self.adapters is not None:
+            tensors |= {f"{ADAPTER}{name}": tensor for name, tensor in self.adapters.state().items()}
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
@@ -35,7 +39,10 @@ class TrainState:
         self.restore_model(tensors)
         if self.average is not None:
             self.average.weights = below(tensors, AVERAGE)
-        moments = {name: tensor for name, tensor in tensors.items() if not name.startswith((MODEL, AVERAGE))}
+        if self.adapters is not None:
+            self.adapters.restore(below(tensors, ADAPTER))
+        others = (MODEL, AVERAGE, ADAPTER)
+        moments = {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
         self.optimizer.restore(moments, num_updates=progress.num_updates)
 
     def restore_model(self, tensors: dict[str, Tensor]) -> None:

@@ -1,0 +1,48 @@
+"""What comes of an adapter: a folder for peft, and, where that can be, weights with the adapter in them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from headrace.models.adapters.merging import NOT_PART, merge
+from headrace.models.adapters.peft_files import save_peft
+from headrace.models.build import Model
+from headrace.models.heads import Headed
+from headrace.models.rows import Rows
+from headrace.train.given import Stage
+from headrace.train.loop import Loop
+from headrace.train.state import TrainState
+
+FOLDER = "adapter"
+WATCHED_TOKENS = 64
+
+
+def publish_adapter(stage: Stage, state: TrainState, loop: Loop) -> dict[str, Any]:
+    """Writes the adapter in peft's format beside the model, and merges it if it can be; returns how much that changed.
+
+    An adapter that cannot be merged stays one: the model's folder then holds the base.
+    """
+    adapters, config = state.adapters, stage.config.adapter
+    assert adapters is not None, "there is an adapter to publish"
+    assert config is not None, "there is an adapter to publish"
+    base = str(stage.initial.path) if stage.initial else ""
+    task = None
+    if loop.feed.head is not None:
+        task = "TOKEN_CLS" if loop.feed.head.task == "tag" else "SEQ_CLS"
+    save_peft(adapters, stage.workspace.output / FOLDER, base=base, task=task, num_steps=loop.num_steps)
+    if config.kind in NOT_PART:
+        return {"adapter": config.kind}
+    generator = torch.Generator().manual_seed(stage.seed)
+    token_1T = torch.randint(stage.vocabulary_size, (1, WATCHED_TOKENS), generator=generator)
+    report = merge(adapters, lambda model: _logits(model, token_1T))
+    body = state.model.body if isinstance(state.model, Headed) else state.model
+    body.requires_grad_(True)
+    return {"adapter": config.kind, "merged": True, "drift": report.as_json()}
+
+
+def _logits(model: Model, token_1T: Tensor) -> Tensor:
+    position_1T, document_1T = torch.arange(token_1T.shape[1])[None], torch.zeros_like(token_1T)
+    if model.config.shape == "encoder_decoder":
+        return model.logits(token_1T, token_1T)
+    return model.compare(model.predictions(model.hidden_states(Rows(token_1T, position_1T, document_1T))))
