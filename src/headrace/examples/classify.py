@@ -1,7 +1,7 @@
 """Texts, or pairs of texts, and the classes they belong to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from headrace.errors import InputError
 from headrace.examples.encoded import EncodedExamples, Sequences, flat
-from headrace.examples.text_ids import check_length, encodings_of_inputs
+from headrace.examples.text_ids import check_length, encodings_of_inputs, frame, ids_of_texts
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,35 @@ def encode_classify(table: pa.Table, tokenizer: Tokenizer, settings: ClassifySet
     Raises InputError for a label that is none of the settings'.
     """
     texts = table["text"].to_pylist()
-    pairs = table["text_pair"].to_pylist() if "text_pair" in table.column_names else [None] * len(texts)
-    begin = () if tokenizer.num_special_tokens_to_add(False) else settings.begin_tokens
-    check_length(settings.max_tokens, len(begin))
-    room = settings.max_tokens - len(begin)
-    found = encodings_of_inputs(tokenizer, texts, pairs=pairs, max_tokens=room)
+    pairs = table["text_pair"].to_pylist() if "text_pair" in table.column_names else []
+    encode = _encode_pairs if any(pair is not None for pair in pairs) else _encode_texts
+    inputs, num_truncated = encode(tokenizer, texts, pairs, settings)
+    return EncodedExamples(inputs, labels=label_numbers(table, settings.labels), num_truncated=num_truncated)
+
+
+def _encode_texts(
+    tokenizer: Tokenizer, texts: Sequence[str], _: Sequence[str | None], settings: ClassifySettings
+) -> tuple[Sequences, int]:
+    """Texts alone, and how many were cut."""
+    before, behind = frame(tokenizer, begin_tokens=settings.begin_tokens)
+    check_length(settings.max_tokens, len(before) + len(behind))
+    room = settings.max_tokens - len(before) - len(behind)
+    found = ids_of_texts(tokenizer, texts)
+    inputs = Sequences.join([[*before, *ids[:room], *behind] for ids in found])
+    return inputs, sum(len(ids) > room for ids in found)
+
+
+def _encode_pairs(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str | None], settings: ClassifySettings
+) -> tuple[Sequences, int]:
+    """Texts of which some have a second one, and how many were cut."""
+    begin = () if tokenizer.num_special_tokens_to_add(True) else settings.begin_tokens
+    found = encodings_of_inputs(tokenizer, texts, pairs=pairs, max_tokens=settings.max_tokens - len(begin))
     inputs = Sequences.join([[*begin, *encoding.ids] for encoding in found])
     types = flat(([0] * len(begin) + encoding.type_ids for encoding in found), np.int8)
     if types.any():
-        inputs = Sequences(inputs.tokens, inputs.targets, inputs.bounds, types)
-    num_truncated = sum(bool(encoding.overflowing) for encoding in found)
-    return EncodedExamples(inputs, labels=label_numbers(table, settings.labels), num_truncated=num_truncated)
+        inputs = replace(inputs, token_types=types)
+    return inputs, sum(bool(encoding.overflowing) for encoding in found)
 
 
 def label_numbers(table: pa.Table, labels: Sequence[str]) -> NDArray[Any] | None:

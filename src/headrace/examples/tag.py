@@ -43,9 +43,7 @@ def encode_tag(table: pa.Table, tokenizer: Tokenizer, settings: TagSettings) -> 
     sentences = [spaced_words(words) for words in table["tokens"].to_pylist()]
     asked = _tag_numbers(table, settings.tags) or [[0] * len(words) for words in sentences]
     ids_of = _ids_by_word(tokenizer, sentences, placeholder=_placeholder(tokenizer, settings))
-    before, behind = frame(tokenizer)
-    if not before and not behind:
-        before = list(settings.begin_tokens)
+    before, behind = frame(tokenizer, begin_tokens=settings.begin_tokens)
     check_length(settings.max_tokens, len(before) + len(behind))
     room = settings.max_tokens - len(before) - len(behind)
     tokens, targets, num_truncated = [], [], 0
@@ -98,5 +96,5 @@ def _placeholder(tokenizer: Tokenizer, settings: TagSettings) -> int:
     """What stands for a word without tokens: the unknown token, else the first that every sequence begins with."""
     name = orjson.loads(tokenizer.to_str())["model"].get("unk_token") or "[UNK]"
     number = tokenizer.token_to_id(name)
-    before, _ = frame(tokenizer)
-    return int(number) if number is not None else [*before, *settings.begin_tokens, 0][0]
+    before, _ = frame(tokenizer, begin_tokens=settings.begin_tokens)
+    return int(number) if number is not None else [*before, 0][0]

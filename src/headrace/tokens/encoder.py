@@ -53,7 +53,7 @@ class Encoded:
     """(N,) those of them that are only part of a sign."""
 
 
-class _Words(Protocol):
+class Words(Protocol):
     """What turns texts into ids without ends."""
 
     def __call__(self, texts: Texts) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
@@ -69,7 +69,7 @@ class Encoder:
         self.end_of_document = end_token(tokenizer, path)
         self.kind = token_type(num_ids(tokenizer))
         self._kinds = _kinds_of_tokens(tokenizer)
-        self._words = _choose(tokenizer, path)
+        self._words = choose_words(tokenizer, str(path))
 
     def encode(self, texts: Texts) -> Encoded:
         """The ids of all texts, which must be valid UTF-8."""
@@ -124,12 +124,15 @@ class _Slow:
         return np.concatenate(parts), ends
 
 
-def _choose(tokenizer: Tokenizer, path: Path) -> _Words:
-    """The fastest way that gives the ids of `tokenizers` for a text of many kinds of signs."""
+def choose_words(tokenizer: Tokenizer, name: str) -> Words:
+    """The fastest way that gives the ids of `tokenizers` for a text of many kinds of signs.
+
+    `name`: what it is called where it must be refused. The tokenizer is set to take special tokens in texts for text.
+    """
     tokenizer.encode_special_tokens = True
     description = orjson.loads(tokenizer.to_str())
     if description["model"].get("dropout"):
-        raise InputError(f"{path}: drops merges at random, so ids would not be those of another time. Remove dropout.")
+        raise InputError(f"{name}: drops merges at random, so ids would not be those of another time. Remove dropout.")
     probe = PROBE + " ".join(token["content"] for token in description["added_tokens"])
     wanted = tokenizer.encode(probe, add_special_tokens=False).ids
     complaint = "its ids are others"
@@ -143,9 +146,9 @@ def _choose(tokenizer: Tokenizer, path: Path) -> _Words:
             return words
     if tokenizer.decode(wanted, skip_special_tokens=False) != probe:
         raise InputError(
-            f"{path}: decoding what it encoded does not give the text back. Use a byte-level BPE tokenizer."
+            f"{name}: decoding what it encoded does not give the text back. Use a byte-level BPE tokenizer."
         )
-    event("slow_vocabulary", path=str(path), cause=complaint)
+    event("slow_vocabulary", path=name, cause=complaint)
     return _Slow(tokenizer)
 
 

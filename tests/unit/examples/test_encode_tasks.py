@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_tokenizers import TEXTS
 from small_vocabularies import WORDS, bert_like, ours, plain_ids
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 from headrace.errors import InputError
 from headrace.examples.classify import ClassifySettings, encode_classify
@@ -16,6 +17,7 @@ from headrace.examples.encoded import EncodedExamples, Sequences
 from headrace.examples.seq2seq import Seq2SeqSettings, encode_seq2seq, encode_seq2seq_rows
 from headrace.examples.spans import tag_names
 from headrace.examples.tag import TagSettings, encode_tag, tags_of_words
+from headrace.examples.text_ids import MANY_CHARACTERS, ids_of_texts
 from headrace.examples.words import sentence, spaced_words
 
 END = 0
@@ -75,6 +77,20 @@ def test_of_pairs_the_longer_text_is_cut_first(pairs: list[tuple[str, str]], mos
         start = found.inputs.bounds[number]
         wanted = [0] * (len(kept_a) + 2) + [1] * (len(kept_b) + 1)
         assert [0] * len(tokens) == wanted if types is None else types[start : start + len(tokens)].tolist() == wanted
+
+
+@pytest.mark.parametrize("loses", [False, True], ids=["as it is", "in small letters"])
+def test_many_texts_have_the_ids_of_each(loses: bool) -> None:
+    tokenizer = Tokenizer.from_str(ours().to_str())
+    if loses:
+        tokenizer.normalizer = normalizers.Lowercase()
+    listed = [*TEXTS.values(), "The Mill <|im_end|> turns", *(f"{word} Wheel {n}" for word in WORDS for n in range(9))]
+    assert sum(map(len, listed)) < MANY_CHARACTERS
+    repeated = listed * (1 + MANY_CHARACTERS // sum(map(len, listed)))
+
+    assert ids_of_texts(tokenizer, repeated) == [plain_ids(tokenizer, text) for text in listed] * (
+        len(repeated) // len(listed)
+    )
 
 
 def test_several_labels_are_ones_and_zeros() -> None:
