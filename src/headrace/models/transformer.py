@@ -119,7 +119,7 @@ class Transformer(Stack):
 
     def next_logits(self, token_BT: Tensor, cache: KeyValueCache) -> Tensor:
         """Logits (B, V) after the last of some new tokens of a decoder; the cache grows by them."""
-        return self.compare(self.scaled(self.norm(self.extend(token_BT, cache)[:, -1])))
+        return self.logits_behind(self.extend(token_BT, cache)[:, -1])
 
     def extend(self, token_BT: Tensor, cache: KeyValueCache) -> Tensor:
         """The stream (B, T, D) behind the last block for new tokens of a decoder; the cache grows by them."""
@@ -140,6 +140,10 @@ class Transformer(Stack):
             x_BTD = block.step(x_BTD, place, cache)
         cache.length = end
         return x_BTD
+
+    def logits_behind(self, x_BTD: Tensor) -> Tensor:
+        """Logits of the stream as `extend` gives it."""
+        return self.compare(self.scaled(self.norm(x_BTD)))
 
     def compare(self, hidden_BTD: Tensor) -> Tensor:
         """Logits of hidden states as `forward` gives them."""

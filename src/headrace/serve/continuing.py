@@ -77,19 +77,27 @@ def _begin(model: Decoder, rows: list[_Row], *, num_new: int, max_positions: int
     for row in rows:
         if len(row.context) > max_positions:
             row.context = row.context[-(max_positions // 2) :]
-    lengths = [len(row.context) for row in rows]
+    longest = max(len(row.context) for row in rows)
+    return read_prompts(
+        model, [row.context for row in rows], max_positions=min(max_positions, longest + num_new)
+    )
+
+
+def read_prompts(
+    model: Decoder, prompts: Sequence[Sequence[int]], *, max_positions: int
+) -> tuple[KeyValueCache, Tensor]:
+    """A cache with room for `max_positions` that holds the prompts, and the logits (B, V) after each."""
+    lengths = [len(prompt) for prompt in prompts]
     longest = max(lengths)
-    token_BT = torch.zeros(len(rows), longest, dtype=torch.int64)
-    for token_T, row in zip(token_BT, rows, strict=True):
-        token_T[longest - len(row.context) :] = torch.tensor(row.context)
+    token_BT = torch.tensor([[*[0] * (longest - len(prompt)), *prompt] for prompt in prompts])
     cache = KeyValueCache(
         model.config,
-        batch=len(rows),
-        max_positions=min(max_positions, longest + num_new),
+        batch=len(prompts),
+        max_positions=max_positions,
         dtype=model.compute_dtype,
         first_B=None if min(lengths) == longest else longest - torch.tensor(lengths),
     )
-    *early, last = token_BT.split(max(1, TOKENS_AT_ONCE // len(rows)), dim=1)
+    *early, last = token_BT.split(max(1, TOKENS_AT_ONCE // len(prompts)), dim=1)
     for part_BT in early:
         model.extend(part_BT, cache)
     return cache, model.next_logits(last, cache)
