@@ -4,7 +4,7 @@ The rows of a batch end together: shorter ones begin behind padding that nobody 
 batch, and what it kept of its prompt with it. Nothing a row gets depends on its neighbours, up to rounding.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,8 +42,10 @@ def continue_prompts(
     seeds: Sequence[int],
     ends: Collection[int],
     max_positions: int,
+    is_last: Callable[[Written], bool] | None = None,
 ) -> Iterator[Written]:
-    """Continues each prompt until one of the `ends`, which is not given, or the longest length.
+    """Continues each prompt until one of the `ends`, which is not given, or a token that `is_last`, which is, or the
+    longest length.
 
     A prompt that outgrows `max_positions` goes on from its newer half. seeds: one for each prompt. Tokens come step by
     step, those of a step in the order of the prompts.
@@ -62,9 +64,11 @@ def continue_prompts(
         staying = []
         for index, token in enumerate(draw(logits_BV, config, [row.generator for row in rows])):
             if token not in ends:
+                written = Written(rows[index].prompt, token)
                 rows[index].context.append(token)
-                staying.append(index)
-                yield Written(rows[index].prompt, token)
+                if is_last is None or not is_last(written):
+                    staying.append(index)
+                yield written
         if not staying:
             return
         if len(staying) < len(rows):
