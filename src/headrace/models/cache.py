@@ -51,17 +51,23 @@ class KeyValueCache:
         return place_1T if self.first_B is None else (place_1T - self.first_B[:, None]).clamp(min=0)
 
     def choose_rows(self, rows: Sequence[int], *, same_sources: bool = False) -> None:
-        """Makes row i what row `rows[i]` was; there may be fewer rows than before, not more.
+        """Makes row i what row `rows[i]` was.
 
         same_sources: the rows that change places read the same source, which therefore may stay.
         """
         row_B = torch.tensor(rows)
-        for buffer in (self._keys, self._values):
-            buffer[:, : len(rows), :, : self.length] = buffer[:, row_B, :, : self.length]
-        self._keys, self._values = self._keys[:, : len(rows)], self._values[:, : len(rows)]
+        self._keys, self._values = (self._chosen(buffer, row_B) for buffer in (self._keys, self._values))
         if self.first_B is not None:
             self.first_B = self.first_B[row_B]
         if not same_sources and self.sources:
             self.sources = [(key[row_B], value[row_B]) for key, value in self.sources]
             bias = self.source_seen.bias
             self.source_seen = EVERYTHING if bias is None else Seen(bias[row_B])
+
+    def _chosen(self, buffer: Tensor, row_B: Tensor) -> Tensor:
+        used = buffer[:, row_B, :, : self.length]
+        depth, batch, *rest = buffer.shape
+        if len(row_B) > batch:
+            buffer = buffer.new_empty(depth, len(row_B), *rest)
+        buffer[:, : len(row_B), :, : self.length] = used
+        return buffer[:, : len(row_B)]

@@ -135,7 +135,7 @@ class Transformer(Stack):
 
     def next_logits(self, token_BT: Tensor, cache: KeyValueCache) -> Tensor:
         """Logits (B, V) after the last of some new tokens of a decoder; the cache grows by them."""
-        return self.compare(self.scaled(self.norm(self.extend(token_BT, cache)[:, -1])))
+        return self.logits_behind(self.extend(token_BT, cache)[:, -1])
 
     def extend(self, token_BT: Tensor, cache: KeyValueCache) -> Tensor:
         """The stream (B, T, D) behind the last block for new tokens of a decoder; the cache grows by them."""
@@ -167,6 +167,10 @@ class Transformer(Stack):
     def all_blocks(self) -> Iterable[Block]:
         """Of all stacks, in the order in which they run."""
         return self.typed_blocks
+
+    def logits_behind(self, x_BTD: Tensor) -> Tensor:
+        """Logits of the stream as `extend` gives it."""
+        return self.compare(self.scaled(self.norm(x_BTD)))
 
     def compare(self, hidden_BTD: Tensor) -> Tensor:
         """Logits of hidden states as `forward` gives them."""

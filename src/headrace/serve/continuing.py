@@ -4,7 +4,7 @@ The rows of a batch end together: shorter ones begin behind padding that nobody 
 batch, and what it kept of its prompt with it. Nothing a row gets depends on its neighbours, up to rounding.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,8 +42,10 @@ def continue_prompts(
     seeds: Sequence[int],
     ends: Collection[int],
     max_positions: int,
+    is_last: Callable[[Written], bool] | None = None,
 ) -> Iterator[Written]:
-    """Continues each prompt until one of the `ends`, which is not given, or the longest length.
+    """Continues each prompt until one of the `ends`, which is not given, or a token that `is_last`, which is, or the
+    longest length.
 
     A prompt that outgrows `max_positions` goes on from its newer half. seeds: one for each prompt. Tokens come step by
     step, those of a step in the order of the prompts.
@@ -62,9 +64,11 @@ def continue_prompts(
         staying = []
         for index, token in enumerate(draw(logits_BV, config, [row.generator for row in rows])):
             if token not in ends:
+                written = Written(rows[index].prompt, token)
                 rows[index].context.append(token)
-                staying.append(index)
-                yield Written(rows[index].prompt, token)
+                if is_last is None or not is_last(written):
+                    staying.append(index)
+                yield written
         if not staying:
             return
         if len(staying) < len(rows):
@@ -77,19 +81,27 @@ def _begin(model: Decoder, rows: list[_Row], *, num_new: int, max_positions: int
     for row in rows:
         if len(row.context) > max_positions:
             row.context = row.context[-(max_positions // 2) :]
-    lengths = [len(row.context) for row in rows]
+    longest = max(len(row.context) for row in rows)
+    return read_prompts(
+        model, [row.context for row in rows], max_positions=min(max_positions, longest + num_new)
+    )
+
+
+def read_prompts(
+    model: Decoder, prompts: Sequence[Sequence[int]], *, max_positions: int
+) -> tuple[KeyValueCache, Tensor]:
+    """A cache with room for `max_positions` that holds the prompts, and the logits (B, V) after each."""
+    lengths = [len(prompt) for prompt in prompts]
     longest = max(lengths)
-    token_BT = torch.zeros(len(rows), longest, dtype=torch.int64)
-    for token_T, row in zip(token_BT, rows, strict=True):
-        token_T[longest - len(row.context) :] = torch.tensor(row.context)
+    token_BT = torch.tensor([[*[0] * (longest - len(prompt)), *prompt] for prompt in prompts])
     cache = KeyValueCache(
         model.config,
-        batch=len(rows),
-        max_positions=min(max_positions, longest + num_new),
+        batch=len(prompts),
+        max_positions=max_positions,
         dtype=model.compute_dtype,
         first_B=None if min(lengths) == longest else longest - torch.tensor(lengths),
     )
-    *early, last = token_BT.split(max(1, TOKENS_AT_ONCE // len(rows)), dim=1)
+    *early, last = token_BT.split(max(1, TOKENS_AT_ONCE // len(prompts)), dim=1)
     for part_BT in early:
         model.extend(part_BT, cache)
     return cache, model.next_logits(last, cache)
