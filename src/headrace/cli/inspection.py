@@ -98,11 +98,15 @@ def trace(
 
 
 def report(run: RunArgument) -> None:
-    """Build a run's report anew and print where it is."""
+    """Build a run's report anew and print where it is, below the figures of its task if it has one."""
+    from rich.console import Console
+
+    from headrace.cli.task_tables import print_task
     from headrace.report.html import build_report
 
     folder = open_folder(run)
     folder.read()
+    print_task(folder, Console(highlight=False))
     typer.echo(build_report(folder))
 
 

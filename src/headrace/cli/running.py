@@ -1,6 +1,7 @@
 """`headrace run`, and what it prints at the end."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from headrace.errors import StoppedError
 
 if TYPE_CHECKING:
     from headrace.pipeline import Run
+    from headrace.store import Artefact
 
 SIZE_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -122,13 +124,16 @@ def upload(
 
 def describe(run: "Run") -> dict[str, Any]:
     """The result of a run for a script."""
+    from headrace.cli.task_tables import task_as_json
+
     trained, evaluated = run.folder.artefacts("train"), run.folder.artefacts("evaluate")
     return {
         "run": str(run.path),
         "report": str(run.report),
         "model": str(run.path / "model") if trained else None,
-        "evaluation": run.evaluation.details if evaluated and evaluated[-1].summary else None,
-        "samples": [vars(sample) for sample in run.samples] if evaluated else [],
+        "evaluation": run.evaluation.details if _measured_text(evaluated) else None,
+        "task": task_as_json(run.folder),
+        "samples": [vars(sample) for sample in run.samples] if _made_samples(evaluated) else [],
         "steps": [
             {"step": record.label, "address": record.address, "seconds": artefact.manifest.seconds}
             for record, artefact in zip(run.folder.read().steps, run.folder.artefacts(), strict=True)
@@ -141,11 +146,14 @@ def print_result(run: "Run") -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from headrace.cli.task_tables import print_task
+
     console = Console(highlight=False)
+    print_task(run.folder, console)
     evaluated = run.folder.artefacts("evaluate")
-    if evaluated and evaluated[-1].summary:
+    if _measured_text(evaluated):
         console.print(evaluation_table(run.evaluation.details))
-    for sample in run.samples if evaluated else ():
+    for sample in run.samples if _made_samples(evaluated) else ():
         console.print(Text.assemble((sample.prompt, "bold cyan"), safe_text(sample.continuation)), soft_wrap=False)
         console.print()
     for artefact in run.folder.artefacts("curate"):
@@ -157,6 +165,15 @@ def print_result(run: "Run") -> None:
     if run.folder.artefacts("train"):
         console.print(f"Model:  {run.path / 'model'}   (headrace chat {run.path})", soft_wrap=True)
     console.print(f"Report: {run.report}", soft_wrap=True)
+
+
+def _measured_text(evaluated: Sequence["Artefact"]) -> bool:
+    """Whether the last evaluation measured bits per byte; that of a task may not have."""
+    return bool(evaluated and evaluated[-1].summary and evaluated[-1].files("evaluation.json"))
+
+
+def _made_samples(evaluated: Sequence["Artefact"]) -> bool:
+    return bool(evaluated and evaluated[-1].files("samples.json"))
 
 
 def corpus_line(summary: dict[str, Any]) -> str:

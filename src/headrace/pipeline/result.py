@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from headrace.evaluate.task_report import TASK_FILE, AnyTaskReport, read_task_report
 from headrace.pipeline.threads import wait_asleep
 from headrace.store import RunFolder
 
@@ -66,6 +67,11 @@ class Run:
         """What evaluation measured. Raises InputError if the run has none."""
         details = orjson.loads((self.folder.artefact("evaluate").path / "evaluation.json").read_bytes())
         return Evaluation(details["overall"]["bits_per_byte"], details["overall"]["perplexity"], details)
+
+    @property
+    def task(self) -> AnyTaskReport:
+        """What the model is worth at its task. Raises InputError or StoreError if none was evaluated."""
+        return read_task_report(self.folder.artefact("evaluate").path / TASK_FILE)
 
     @property
     def samples(self) -> list[Sample]:

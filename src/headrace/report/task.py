@@ -14,7 +14,7 @@ from headrace.evaluate.task_report import (
 from headrace.report.blocks import Block, Chart, Fact, Section
 from headrace.report.charts import Axis, Curve, curve_chart
 from headrace.report.material import Material, Stage
-from headrace.report.task_charts import interval_text, percent
+from headrace.report.task_charts import figure_name, figure_text, interval_text, percent
 from headrace.report.task_classes import classification_blocks, tagging_blocks
 from headrace.report.task_texts import instruction_blocks, preference_blocks, translation_blocks
 from headrace.report.training import BEST, FAINT, LINE, POINTS, smoothed, thin
@@ -82,11 +82,11 @@ def _lead(task: AnyTaskReport) -> str:
     others = "; ".join(f"{baseline.name}: {_figures_text(baseline)}" for baseline in task.baselines)
     what = task_facts(task)[0]
     lead = f"Measured on {count(task.examples)} examples that training never saw. {what.label}: {_first(task)}."
-    return f"{lead} Without the model: {others}." if others else lead
+    return f"{lead} For comparison, {others}." if others else lead
 
 
 def _figures_text(baseline: Baseline) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in baseline.figures.items())
+    return ", ".join(f"{figure_name(name)} {figure_text(value)}" for name, value in baseline.figures.items())
 
 
 def _first(task: AnyTaskReport) -> str:
@@ -99,10 +99,6 @@ def _first(task: AnyTaskReport) -> str:
             return f"{interval_text(task.answer_loss)} nats per token"
         case _:
             return interval_text(task.accuracy)
-
-
-def _short(value: float) -> str:
-    return decimal(value, 3 if abs(value) <= 1 else 1)
 
 
 def _blocks(task: AnyTaskReport, curves: list[Chart]) -> list[Block]:
@@ -132,7 +128,7 @@ def _curves(stage: Stage) -> list[Chart]:
         step, value = series.best(lower=name in LOWER_IS_BETTER)
         lines = [Curve("held-out", series.steps, series.values, POINTS), Curve("best", [step], [value], BEST)]
         lines = [*shown, *lines] if name == "loss" else lines
-        title, y = f"Learning curve: {name.replace('_', ' ')}", Axis("", {"hoverformat": ".3f"})
+        title, y = f"Learning curve: {figure_name(name)}", Axis("", {"hoverformat": ".3f"})
         note = f"Held-out examples: best {decimal(value)}, after step {count(step)}."
         charts.append(curve_chart(title, lines, x=x, y=y, note=note))
     return charts

@@ -1,5 +1,6 @@
 """Charts of tasks: figures with their intervals, and confidence against what came of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,10 +22,11 @@ from headrace.report.charts import (
     titled,
 )
 from headrace.report.colours import PALETTE
-from headrace.report.wording import count, decimal, share
+from headrace.report.wording import count, decimal, share, shorten
 
 MOST_FIGURES = 24
-MOST_NAMES = 20
+MOST_NAMES = 16
+COLUMN_CHARACTERS = 14
 OTHERS = "(others)"
 SHORTEST_PIXELS = 150
 
@@ -147,15 +149,22 @@ def confusion_matrix(
         total = max(1, sum(row))
         cells = tuple(
             Heat(
-                count(number) if number or guess == truth else "·",
-                number / total,
+                count(number) if number else "·",
+                _strength(number / total),
                 guess == truth and truth not in (nothing, OTHERS),
             )
             for guess, number in zip(names, row, strict=True)
         )
         rows.append((truth, cells))
-    said = f"Colour: the share of the row. {note}".strip()
-    return Matrix(title, "true ↓  guessed →", tuple(names), tuple(rows), said)
+    said = f"Stronger colour: a greater share of the row. {note}".strip()
+    return Matrix(
+        title, "true ↓  guessed →", tuple(shorten(name, COLUMN_CHARACTERS) for name in names), tuple(rows), said
+    )
+
+
+def _strength(fraction: float) -> float:
+    """How strong a colour is: its root, because a confusion of 5 % is worth seeing."""
+    return math.sqrt(fraction)
 
 
 def _merged(names: list[str], counts: list[list[int]], *, keep: str) -> tuple[list[str], list[list[int]]]:
@@ -169,6 +178,16 @@ def _merged(names: list[str], counts: list[list[int]], *, keep: str) -> tuple[li
         for column, number in enumerate(numbers):
             merged[place_of.get(row, MOST_NAMES - 1)][place_of.get(column, MOST_NAMES - 1)] += number
     return [*(names[place] for place in shown), OTHERS], merged
+
+
+def figure_name(key: str) -> str:
+    """The key of a figure as people write it: `macro_f1` -> macro F1."""
+    return key.replace("_", " ").replace("f1", "F1")
+
+
+def figure_text(value: float) -> str:
+    """A share with three decimals; what goes beyond 1, or is nothing at all, with one."""
+    return decimal(value, 3 if 0 < abs(value) <= 1 else 1)
 
 
 def percent(fraction: float) -> str:

@@ -19,7 +19,7 @@ def classification_blocks(task: ClassificationReport, curves: Sequence[Chart]) -
     figures = {right: task.accuracy, "macro F1": task.macro_f1} | _class_figures(task.classes)
     precision = {name: value for name, value in task.average_precision.items() if name != "macro"}
     blocks: list[Block] = [
-        scores_table("Per class", "Class", task.classes, task.averages, average_precision=precision),
+        scores_table("Per class", "Class", rows=task.classes, averages=task.averages, average_precision=precision),
         interval_chart("How sure these figures are", figures, unit="", marks=marks),
     ]
     if task.confusion:
@@ -45,12 +45,12 @@ def tagging_blocks(task: TaggingReport, curves: Sequence[Chart]) -> list[Block]:
     figures = {"micro F1": task.f1, "macro F1": task.macro_f1} | _class_figures(task.classes)
     confusion, note = task.confusion, f"Last row: guessed where nothing is; last column: missed. {EXTENT}"
     return [
-        scores_table("Entities", "Type", task.classes, task.averages, note="Right only if extent and type are exact."),
+        scores_table("Entities", "Type", rows=task.classes, averages=task.averages, note="Right only if extent and type are exact."),
         interval_chart("How sure these figures are", figures, unit="", marks=marks),
         confusion_matrix("Confusion of types", confusion.names, confusion.counts, nothing=NOTHING, note=note),
         _errors_table(task),
         scores_table(
-            "Words", "Tag", task.token_classes, task.token_averages,
+            "Words", "Tag", rows=task.token_classes, averages=task.token_averages,
             note=f"O is left out; with it {decimal(task.token_accuracy.value)} of all words are right.",
         ),
         *curves,
@@ -64,9 +64,9 @@ EXTENT = "An entity of wrong extent counts where its type was guessed."
 def scores_table(
     title: str,
     thing: str,
+    *,
     rows: Sequence[Row],
     averages: Sequence[Row],
-    *,
     average_precision: Mapping[str, float] | None = None,
     note: str = "",
 ) -> Table:
@@ -128,7 +128,7 @@ def _errors_table(task: TaggingReport) -> Table:
 def _sentences(task: TaggingReport) -> list[Block]:
     quoted = tuple(
         Quotation(
-            plural(sentence.errors, "error"), f"true:    {_bracketed(sentence, guess=False)}\n"
+            plural(sentence.errors, "error"), f"true: {_bracketed(sentence, guess=False)}\n"
             f"guessed: {_bracketed(sentence, guess=True)}", {},
         )
         for sentence in task.worst

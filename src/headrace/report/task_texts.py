@@ -13,7 +13,7 @@ from headrace.evaluate.task_report import (
 from headrace.report.blocks import Block, Cell, Chart, Column, Quotation, Quotations, Table
 from headrace.report.charts import Axis, Curve, curve_chart
 from headrace.report.colours import PALETTE
-from headrace.report.task_charts import interval_chart, interval_text, percent
+from headrace.report.task_charts import figure_name, interval_chart, interval_text, percent
 from headrace.report.wording import count, decimal, excerpt
 
 SHOWN_SAMPLES = 8
@@ -48,7 +48,7 @@ def instruction_blocks(task: InstructionReport, curves: Sequence[Chart]) -> list
     ]
     rows += [(name, _share_text(figure)) for name, figure in shares.items() if figure]
     rows += [
-        (f"{baseline.name}: {name.replace('_', ' ')}", decimal(value))
+        (f"{baseline.name}: {figure_name(name)}", decimal(value))
         for baseline in task.baselines
         for name, value in baseline.figures.items()
     ]
@@ -69,14 +69,14 @@ def preference_blocks(task: PreferenceReport, curves: Sequence[Chart]) -> list[B
         ("Reward of rejected answers", decimal(task.rejected_reward)),
     ]
     rows += [
-        (f"{baseline.name}: {name.replace('_', ' ')}", decimal(value))
+        (f"{baseline.name}: {figure_name(name)}", decimal(value))
         for baseline in task.baselines
         for name, value in baseline.figures.items()
     ]
     lost = tuple(
         Quotation(
             excerpt(pair.prompt),
-            f"chosen:   {pair.chosen}\nrejected: {pair.rejected}",
+            f"chosen: {pair.chosen}\nrejected: {pair.rejected}",
             {"margin": decimal(pair.margin)},
         )
         for pair in task.worst
