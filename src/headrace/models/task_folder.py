@@ -39,8 +39,7 @@ class TaskModel:
 def save_task_model(found: TaskModel, folder: Path, *, ours: Mapping[str, Any] | None = None) -> Family:
     """Writes the folder; returns the family it is written as.
 
-    ours: as for `save_model`. transformers knows neither the mean of states nor an encoder without a pooler: such a model
-    it reads, and pools in its own way.
+    ours: as for `save_model`. transformers pools in its own way a model that was trained to pool in another.
     """
     return save_model(
         found.model.body, folder, found.facts, head=lambda family: _describe_head(found, family), ours=ours

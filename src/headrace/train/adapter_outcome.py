@@ -8,6 +8,7 @@ from torch import Tensor
 from headrace.models.adapters.merging import NOT_PART, merge
 from headrace.models.adapters.peft_files import save_peft
 from headrace.models.build import Model
+from headrace.models.encoder_decoder import EncoderDecoder
 from headrace.models.heads import Headed
 from headrace.models.rows import Rows
 from headrace.train.given import Stage
@@ -43,6 +44,6 @@ def publish_adapter(stage: Stage, state: TrainState, loop: Loop) -> dict[str, An
 
 def _logits(model: Model, token_1T: Tensor) -> Tensor:
     position_1T, document_1T = torch.arange(token_1T.shape[1])[None], torch.zeros_like(token_1T)
-    if model.config.shape == "encoder_decoder":
+    if isinstance(model, EncoderDecoder):
         return model.logits(token_1T, token_1T)
     return model.compare(model.predictions(model.hidden_states(Rows(token_1T, position_1T, document_1T))))
