@@ -44,8 +44,9 @@ def tagging_blocks(task: TaggingReport, curves: Sequence[Chart]) -> list[Block]:
     marks = {name: baseline[key] for name, key in (("micro F1", "f1"), ("macro F1", "macro_f1")) if key in baseline}
     figures = {"micro F1": task.f1, "macro F1": task.macro_f1} | _class_figures(task.classes)
     confusion, note = task.confusion, f"Last row: guessed where nothing is; last column: missed. {EXTENT}"
+    exact = "Right only if extent and type are exact."
     return [
-        scores_table("Entities", "Type", rows=task.classes, averages=task.averages, note="Right only if extent and type are exact."),
+        scores_table("Entities", "Type", rows=task.classes, averages=task.averages, note=exact),
         interval_chart("How sure these figures are", figures, unit="", marks=marks),
         confusion_matrix("Confusion of types", confusion.names, confusion.counts, nothing=NOTHING, note=note),
         _errors_table(task),
