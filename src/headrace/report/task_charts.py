@@ -132,8 +132,8 @@ def _confidence_chart(bins: Sequence[ReliabilityBin]) -> Chart:
         "hovertext": [f"{part.low:.2f} to {part.high:.2f}: {count(part.count)}" for part in bins],
         "hoverinfo": "text",
     }
-    layout = frame(x={**titled("confidence"), "range": [0, 1.02], "nticks": 6}, y={**titled("guesses"), "nticks": 5})
-    return finish([trace], layout, title="How sure the model is", height=CURVE_PIXELS, wide=False)
+    layout = frame(x={**titled("confidence"), "range": [0, 1.02], "nticks": 6}, y={"nticks": 5})
+    return finish([trace], layout, title="Guesses by confidence", height=CURVE_PIXELS, wide=False)
 
 
 def confusion_matrix(
