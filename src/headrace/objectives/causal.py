@@ -57,20 +57,22 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         chunk = _chunk_tokens(head_VD)
         total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
         hidden_gradient = torch.empty_like(hidden_ND)
-        head_gradient = torch.zeros_like(head_VD)
+        head_gradient = torch.zeros_like(head_VD) if ctx.needs_input_grad[1] else None  # a frozen head has none
         for start in range(0, len(target_N), chunk):
             here = slice(start, start + chunk)
             loss, gradient_NV = function(hidden_ND[here] @ weight.T, target_N[here])
             total += loss
             torch.mm(gradient_NV, weight, out=hidden_gradient[here])
-            head_gradient += gradient_NV.T @ hidden_ND[here]  # summed in the head's own dtype, float32 while training
+            if head_gradient is not None:
+                head_gradient += gradient_NV.T @ hidden_ND[here]  # summed in the head's own dtype, float32 in training
         ctx.save_for_backward(hidden_gradient, head_gradient)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         hidden_gradient, head_gradient = ctx.saved_tensors
-        return hidden_gradient * outputs[0], head_gradient * outputs[0], None, None
+        head = None if head_gradient is None else head_gradient * outputs[0]
+        return hidden_gradient * outputs[0], head, None, None
 
 
 def _chunk_tokens(head_VD: Tensor) -> int:
