@@ -102,13 +102,7 @@ class Ia3Settings(Config):
 
 
 Settings = (
-    LoraSettings
-    | DoraSettings
-    | AdaloraSettings
-    | BottleneckSettings
-    | PromptSettings
-    | PrefixSettings
-    | Ia3Settings
+    LoraSettings | DoraSettings | AdaloraSettings | BottleneckSettings | PromptSettings | PrefixSettings | Ia3Settings
 )
 
 

@@ -35,7 +35,13 @@ LOADED_STEPS = 1_000_000  # AdaLoRA's plan in an adapter that is read: shares of
 
 
 def save_peft(
-    adapters: Adapters, folder: Path, *, base: str, name: str | None = None, task: str | None = None, num_steps: int = 1_000
+    adapters: Adapters,
+    folder: Path,
+    *,
+    base: str,
+    name: str | None = None,
+    task: str | None = None,
+    num_steps: int = 1_000,
 ) -> None:
     """Writes an adapter, the one in use if none is named, as peft would from the model's twin.
 
@@ -153,9 +159,7 @@ def _short_names(model: Model, twin: TwinNames, names: Mapping[str, str]) -> dic
     wanted = set(names.values())
     others = {found for found in _all_layers(model, twin) if found not in wanted}
     unclear = {other.rpartition(".")[2] for other in others}
-    return {
-        layer: name if (last := name.rpartition(".")[2]) in unclear else last for layer, name in names.items()
-    }
+    return {layer: name if (last := name.rpartition(".")[2]) in unclear else last for layer, name in names.items()}
 
 
 def _all_layers(model: Model, twin: TwinNames) -> set[str]:
