@@ -70,7 +70,7 @@ class Adapters:
             if not hasattr(layer, "_disable_adapters"):
                 layer.active = name if has else None
                 continue
-            # Not `enable_adapters`, which would also make weights learn or not: a graph may be waiting for its way back.
+            # Not `enable_adapters`, which also makes weights learn or not: a graph may be waiting for its way back.
             layer._disable_adapters = not has
             if has:
                 layer.set_adapter(name)

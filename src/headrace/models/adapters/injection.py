@@ -191,6 +191,6 @@ def peft_settings(config: AdapterConfig, layers: Sequence[str], *, num_steps: in
 def adalora_plan(settings: AdaloraSettings, num_steps: int) -> dict[str, int]:
     """When ranks are taken. Raises UserError if there are too few steps to take them in."""
     first, last = round(settings.warm_up * num_steps), round(settings.final * num_steps)
-    if first >= num_steps - last:
+    if num_steps - last - first < 2:  # one to see what ranks are worth, one to take them
         raise UserError(f"adalora needs more than {num_steps} steps: ranks are taken between warm_up and final.")
     return {"tinit": first, "tfinal": last, "deltaT": settings.every_steps}

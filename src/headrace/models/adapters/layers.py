@@ -26,9 +26,10 @@ class JoinedLinear(nn.Module):
         super().__init__()
         self.names = names
         weights = joined.weight.detach().split(rows)
-        biases = [None] * len(rows) if joined.bias is None else joined.bias.detach().split(rows)
-        for name, weight, bias in zip(names, weights, biases, strict=True):
-            self.add_module(name, _linear(weight, bias))
+        bias: nn.Parameter | None = joined.bias  # which torch says is always there
+        biases = bias.detach().split(rows) if bias is not None else [None] * len(rows)
+        for name, part, its_bias in zip(names, weights, biases, strict=True):
+            self.add_module(name, _linear(part, its_bias))
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         return torch.cat([getattr(self, name)(x_BTD) for name in self.names], dim=-1)
@@ -64,10 +65,11 @@ class Bottleneck(nn.Module):
     def add(self, name: str, width: int) -> None:
         """Makes the network of an adapter; it begins as one that adds nothing."""
         features = self.base_layer.out_features
-        self.down[name], self.up[name] = nn.Linear(features, width), nn.Linear(width, features)
-        nn.init.normal_(self.down[name].weight, std=FIRST_SPREAD)
-        for parameter in (self.down[name].bias, *self.up[name].parameters()):
+        down, up = nn.Linear(features, width), nn.Linear(width, features)
+        nn.init.normal_(down.weight, std=FIRST_SPREAD)
+        for parameter in (down.bias, *up.parameters()):
             nn.init.zeros_(parameter)
+        self.down[name], self.up[name] = down, up
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         y_BTD = self.base_layer(x_BTD)

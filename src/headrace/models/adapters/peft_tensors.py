@@ -46,7 +46,7 @@ def _prefix_out(model: Model, name: str) -> Tensor:
     """(P, L x 2 x K x C): keys, then values, of each block."""
     weights = weights_of(model, name)
     kinds = [(block, kind) for block in range(model.config.depth) for kind in ("keys", "values")]
-    parts = [weights[f"blocks.{block}.attention.prefix.{kind}"] for block, kind in kinds]
+    parts: list[Tensor] = [weights[f"blocks.{block}.attention.prefix.{kind}"] for block, kind in kinds]
     return torch.stack(parts).detach().float().permute(2, 0, 1, 3).flatten(1).contiguous()
 
 
