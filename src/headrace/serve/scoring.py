@@ -50,7 +50,9 @@ def score_continuations(opened: OpenedModel, pairs: Sequence[tuple[str, str]]) -
 def need_decoder(opened: OpenedModel) -> Decoder:
     """The model. Raises InputError if it is none that continues text."""
     if not isinstance(opened.model, Decoder):
-        raise InputError(f"{opened.path}: a model of shape {opened.model.config.shape}, wanted one that continues text.")
+        raise InputError(
+            f"{opened.path}: a model of shape {opened.model.config.shape}, wanted one that continues text."
+        )
     return opened.model.eval()
 
 

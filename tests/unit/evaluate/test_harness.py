@@ -125,7 +125,9 @@ def test_every_answer_is_that_of_transformers_own_model(model_folder: Path, thei
     questions = [(given["question"], wanted) for given in examples]
 
     for mine, their in zip(
-        ours.loglikelihood(ask("loglikelihood", *pairs)), theirs.loglikelihood(ask("loglikelihood", *pairs)), strict=True
+        ours.loglikelihood(ask("loglikelihood", *pairs)),
+        theirs.loglikelihood(ask("loglikelihood", *pairs)),
+        strict=True,
     ):
         assert mine[0] == pytest.approx(their[0], abs=1e-3)
         assert mine[1] == their[1]

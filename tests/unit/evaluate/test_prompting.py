@@ -74,7 +74,9 @@ def test_probabilities_are_those_of_a_pass_for_each_label(
     for row, text in zip(found.tolist(), texts, strict=True):
         wanted = ask_slowly(opened, f"{before}Of {text} I say:", per_token=per_token)
         if calibrate:
-            empty = [ask_slowly(opened, f"{before}Of {none} I say:", per_token=per_token) for none in ("N/A", "", "[MASK]")]
+            empty = [
+                ask_slowly(opened, f"{before}Of {none} I say:", per_token=per_token) for none in ("N/A", "", "[MASK]")
+            ]
             wanted = [value / np.mean([one[label] for one in empty]) for label, value in enumerate(wanted)]
             wanted = [value / sum(wanted) for value in wanted]
         assert row == pytest.approx(wanted, abs=1e-4)
