@@ -1,12 +1,12 @@
-"""Generation speed against transformers' `generate`: the same weights, prompts and number of new tokens, with a cache of
-keys and values, in bf16; and the same greedy tokens in float32.
+"""Generation speed against transformers' `generate`: the same weights, prompts and number of new tokens, with a cache
+of keys and values, in bf16; and the same greedy tokens in float32.
 
     python benchmarks/generation_speed.py --out docs/generation_speed.json
     python benchmarks/generation_speed.py --model SmolLM2-135M-Instruct.Q4_1.gguf --rounds 3
 
-Without `--model`: a random Llama of 30 M parameters with a vocabulary of 8,192. Prompts have several lengths, so batches
-are padded on the left. Each contender reads its prompts once to warm up; rounds take turns. Printed: tokens per CPU
-second of all threads, new tokens over the whole call (prompts included), the best of the rounds, and their ratio.
+Without `--model`: a random Llama of 30 M parameters with a vocabulary of 8,192. Prompts have several lengths, so
+batches are padded on the left. Each contender reads its prompts once to warm up; rounds take turns. Printed: tokens per
+CPU second of all threads, new tokens over the whole call (prompts included), the best of the rounds, and their ratio.
 """
 
 import argparse

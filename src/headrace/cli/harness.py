@@ -46,6 +46,6 @@ def harness(
         for name, value in figures.items():
             metric, _, kind = name.partition(",")
             if isinstance(value, float) and not metric.endswith("_stderr"):
-                error = figures.get(f"{metric}_stderr,{kind}")
-                spread = f" ± {error:.4f}" if isinstance(error, float) else ""
+                deviation = figures.get(f"{metric}_stderr,{kind}")
+                spread = f" ± {deviation:.4f}" if isinstance(deviation, float) else ""
                 typer.echo(safe_text(f"{task}  {metric}  {value:.4f}{spread}"))

@@ -126,7 +126,12 @@ class HarnessModel(TemplateLM):
 
 
 def run_harness(
-    opened: OpenedModel, tasks: Sequence[str], *, num_fewshot: int | None = None, limit: int | None = None, seed: int = 0
+    opened: OpenedModel,
+    tasks: Sequence[str],
+    *,
+    num_fewshot: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """What the harness finds: figures by name, by task.
 

@@ -14,8 +14,8 @@ class PromptConfig(Config):
     """A template around a text, and the words that stand for its labels."""
 
     template: str
-    """What the model reads: `{text}` and `{text_pair}` stand for the texts, `{{` and `}}` for braces. The answer follows
-    directly, so a template that ends in a letter wants verbalisers that begin with a space."""
+    """What the model reads: `{text}` and `{text_pair}` stand for the texts, `{{` and `}}` for braces. The answer
+    follows directly, so a template that ends in a letter wants verbalisers that begin with a space."""
     verbalisers: Annotated[dict[str, str], Field(min_length=2)]
     """For each label what the model would say: `{spam: " spam", ham: " normal"}`."""
     instruction: str = ""
@@ -64,6 +64,4 @@ def fields_of(template: str) -> set[str]:
 def fill(template: str, *, text: str, text_pair: str = "") -> str:
     """A checked template around texts. Only the known names are replaced, and never within the texts."""
     values = {"text": text, "text_pair": text_pair}
-    return "".join(
-        literal + (values[name] if name else "") for literal, name, _, _ in Formatter().parse(template)
-    )
+    return "".join(literal + (values[name] if name else "") for literal, name, _, _ in Formatter().parse(template))

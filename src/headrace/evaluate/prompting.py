@@ -92,7 +92,7 @@ class _Prompter:
     def probabilities(self, questions: Sequence[Question]) -> NDArray[np.float64]:
         contexts = [self._before + self._fill(self._shortened(question)) for question in questions]
         pairs = [
-            encode_pair(self._words, context, word, self._beginning)
+            encode_pair(self._words, (context, word), beginning=self._beginning)
             for context in contexts
             for word in self._config.verbalisers.values()
         ]

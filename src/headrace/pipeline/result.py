@@ -12,7 +12,7 @@ from headrace.pipeline.threads import wait_asleep
 from headrace.store import RunFolder
 
 if TYPE_CHECKING:
-    from headrace.serve import TextGenerator
+    from headrace.serve import Precision, TextGenerator
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,17 @@ class Run:
     @cached_property
     def model(self) -> "TextGenerator":
         """The trained model, loaded; `run.model.generate("It is")`. Raises InputError if the run trained none."""
+        return self.open_model()
+
+    def open_model(self, precision: "Precision" = "fp32") -> "TextGenerator":
+        """The same, loaded anew, to compute in a precision."""
         wait_asleep()
         from headrace.serve import TextGenerator
 
         artefact = self.folder.artefact("train")
         artefact.verify()
         row_tokens = orjson.loads((artefact.path / "config.json").read_bytes())["max_position_embeddings"]
-        return TextGenerator(artefact.path, max_positions=int(row_tokens))
+        return TextGenerator(artefact.path, max_positions=int(row_tokens), precision=precision)
 
     @property
     def evaluation(self) -> Evaluation:
@@ -80,18 +84,18 @@ class Run:
         return [Sample(sample["prompt"], sample["continuation"]) for sample in found]
 
 
-def open_generator(path: Path | str) -> "TextGenerator":
+def open_generator(path: Path | str, *, precision: "Precision" = "fp32") -> "TextGenerator":
     """The model of a run, of a folder that transformers or headrace wrote, or of a GGUF file, ready to continue text.
 
     Raises InputError if there is none.
     """
     path = Path(path)
     if not is_model(path):
-        return open_run(path).model
+        return open_run(path).open_model(precision)
     wait_asleep()
     from headrace.serve import TextGenerator
 
-    return TextGenerator(path)
+    return TextGenerator(path, precision=precision)
 
 
 def model_path(path: Path) -> Path:

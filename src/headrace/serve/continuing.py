@@ -82,9 +82,7 @@ def _begin(model: Decoder, rows: list[_Row], *, num_new: int, max_positions: int
         if len(row.context) > max_positions:
             row.context = row.context[-(max_positions // 2) :]
     longest = max(len(row.context) for row in rows)
-    return read_prompts(
-        model, [row.context for row in rows], max_positions=min(max_positions, longest + num_new)
-    )
+    return read_prompts(model, [row.context for row in rows], max_positions=min(max_positions, longest + num_new))
 
 
 def read_prompts(

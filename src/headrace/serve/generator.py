@@ -7,9 +7,11 @@ from typing import Literal
 from tokenizers.decoders import DecodeStream
 
 from headrace.errors import InputError
+from headrace.examples.chat_template import ChatTemplate, Message
+from headrace.examples.instruct import prompt_ids
 from headrace.models.decoder import Decoder
 from headrace.models.machine import use_machine_well
-from headrace.models.opened import open_model
+from headrace.models.opened import OpenedModel, open_model
 from headrace.models.packed import multiplies_bf16
 from headrace.models.transformer import keep_for_reading
 from headrace.serve.continuing import continue_prompts
@@ -41,6 +43,8 @@ class TextGenerator:
         self._ends = frozenset(opened.facts.end_tokens or (end_token(self._tokenizer, path),))
         self._begin_tokens = opened.begin_tokens
         self._max_positions = max_positions or opened.facts.max_positions
+        self._names = special_names(opened)
+        self._template = opened.chat_template
 
     def generate(self, prompt: str, config: SamplingConfig | None = None, *, seed: int = 0) -> str:
         """The whole continuation of a prompt, without the prompt."""
@@ -61,10 +65,28 @@ class TextGenerator:
                 texts[number] += streams[number].step(self._tokenizer, token) or ""
             yield from texts
 
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether the model came with a way to write conversations."""
+        return self._template is not None
+
+    def answer(self, messages: Sequence[Message], config: SamplingConfig, *, seed: int) -> Iterator[str]:
+        """The model's next message in a conversation, piece by piece, written as its chat template wants it.
+
+        Raises InputError if the model has no template, or it refuses the conversation.
+        """
+        if self._template is None:
+            raise InputError("the model has no chat template. Continue a text instead.")
+        template = ChatTemplate(self._template, self._tokenizer, names=self._names)
+        return self._pieces(prompt_ids(messages, self._tokenizer, template), config, seed)
+
     def stream(self, prompt: str, config: SamplingConfig, *, seed: int) -> Iterator[str]:
         """The continuation piece by piece; a piece is whole characters."""
+        return self._pieces(self._begin(prompt), config, seed)
+
+    def _pieces(self, prompt: list[int], config: SamplingConfig, seed: int) -> Iterator[str]:
         decoder = DecodeStream(skip_special_tokens=True)
-        for _, token in self._continue([self._begin(prompt)], config, seed):
+        for _, token in self._continue([prompt], config, seed):
             if piece := decoder.step(self._tokenizer, token):
                 yield piece
 
@@ -81,3 +103,12 @@ class TextGenerator:
             ends=self._ends,
             max_positions=self._max_positions,
         )
+
+
+def special_names(opened: OpenedModel) -> dict[str, str]:
+    """What a chat template calls the tokens that begin and end texts."""
+    ends = opened.facts.end_tokens
+    begin = next(iter(opened.begin_tokens), opened.facts.begin_token)
+    roles = {"bos_token": begin, "eos_token": ends[0] if ends else None}
+    words = opened.need_tokenizer()
+    return {role: words.id_to_token(token) or "" for role, token in roles.items() if token is not None}

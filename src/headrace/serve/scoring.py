@@ -43,14 +43,16 @@ def score_continuations(opened: OpenedModel, pairs: Sequence[tuple[str, str]]) -
     """
     model, tokenizer = need_decoder(opened), opened.need_tokenizer()
     beginning = opened.begin_tokens or (prefix_token(opened),)
-    encoded = [encode_pair(tokenizer, context, continuation, beginning) for context, continuation in pairs]
+    encoded = [encode_pair(tokenizer, pair, beginning=beginning) for pair in pairs]
     return score_tokens(model, encoded, max_positions=opened.facts.max_positions)
 
 
 def need_decoder(opened: OpenedModel) -> Decoder:
     """The model. Raises InputError if it is none that continues text."""
     if not isinstance(opened.model, Decoder):
-        raise InputError(f"{opened.path}: a model of shape {opened.model.config.shape}, wanted one that continues text.")
+        raise InputError(
+            f"{opened.path}: a model of shape {opened.model.config.shape}, wanted one that continues text."
+        )
     return opened.model.eval()
 
 
@@ -66,11 +68,10 @@ def prefix_token(opened: OpenedModel) -> int:
 
 
 def encode_pair(
-    tokenizer: Tokenizer, context: str, continuation: str, beginning: tuple[int, ...]
+    tokenizer: Tokenizer, pair: tuple[str, str], *, beginning: tuple[int, ...]
 ) -> tuple[list[int], list[int]]:
-    """The tokens of both, the context's after `beginning`."""
-    stripped = context.rstrip()
-    context, continuation = stripped, context[len(stripped) :] + continuation
+    """The tokens of context and continuation, the context's after `beginning`."""
+    context, continuation = pair[0].rstrip(), pair[0][len(pair[0].rstrip()) :] + pair[1]
     before = tokenizer.encode(context, add_special_tokens=False).ids
     whole = tokenizer.encode(context + continuation, add_special_tokens=False).ids
     return [*beginning, *before], whole[len(before) :]

@@ -20,6 +20,8 @@ from headrace.serve.sampling import likeliest
 ROWS_AT_ONCE = 32
 
 Tokens = list[int]
+Candidate = tuple[float, int, int]
+"""Score, beam, token."""
 
 
 class WritingConfig(Config):
@@ -83,34 +85,29 @@ class SequenceWriter:
         active = searches
         for length in range(1, config.max_tokens + 1):
             last_R = torch.tensor([beam.tokens[-1] if beam.tokens else self._start for beam in _beams(active)])
-            scores_NX, index_NX = self._candidates(self._model.next_logits(last_R[:, None], cache), active, config)
-            chosen: list[int] = []
-            staying = []
-            for number, (search, scores, indices) in enumerate(
-                zip(active, scores_NX.tolist(), index_NX.tolist(), strict=True)
-            ):
-                origins = search.advance(
-                    [(score, *divmod(index, self._model.vocabulary_size)) for score, index in zip(scores, indices)],
-                    ends=self._ends,
-                    length=length,
-                )
-                if not search.is_over(length):
-                    staying.append(search)
-                    chosen += [number * config.beams + origin for origin in origins]
-            if not staying or length == config.max_tokens:
+            candidates = self._candidates(self._model.next_logits(last_R[:, None], cache), active, config)
+            origins = [
+                search.advance(found, ends=self._ends, length=length)
+                for search, found in zip(active, candidates, strict=True)
+            ]
+            staying = [number for number, search in enumerate(active) if not search.is_over(length)]
+            if not staying:
                 break
-            cache.choose_rows(chosen, same_sources=len(staying) == len(active))
-            active = staying
+            rows = [number * config.beams + origin for number in staying for origin in origins[number]]
+            cache.choose_rows(rows, same_sources=len(staying) == len(active))
+            active = [active[number] for number in staying]
         return [search.best() for search in searches]
 
-    def _candidates(self, logits_RV: Tensor, active: list["_Search"], config: WritingConfig) -> tuple[Tensor, Tensor]:
-        """Scores of the likeliest next tokens of each source, and their places among beams x vocabulary: enough of
-        them for every beam to go on even if some end."""
+    def _candidates(self, logits_RV: Tensor, active: list["_Search"], config: WritingConfig) -> list[list[Candidate]]:
+        """The likeliest next tokens of each source, enough of them for every beam to go on even if some end."""
         so_far_R = torch.tensor([beam.score for beam in _beams(active)])
         scores_RV = torch.log_softmax(logits_RV.float(), dim=-1) + so_far_R[:, None]
-        scores_NX = scores_RV.view(len(active), -1)
+        scores_NV = scores_RV.view(len(active), -1)  # of all beams of a source, side by side
         wanted = max(2, 1 + len(self._ends)) * config.beams
-        return scores_NX.topk(min(wanted, scores_NX.shape[1]))
+        score_NX, index_NX = scores_NV.topk(min(wanted, scores_NV.shape[1]))
+        beam_NX, token_NX = index_NX // self._model.vocabulary_size, index_NX % self._model.vocabulary_size
+        columns = (score_NX.tolist(), beam_NX.tolist(), token_NX.tolist())
+        return [list(zip(*row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +128,10 @@ class _Search:
         # All beams begin alike; the others are held back, so that their copies of the first step do not count.
         self.running = [_Beam(0.0 if beam == 0 else -1e9, []) for beam in range(self.config.beams)]
 
-    def advance(self, candidates: list[tuple[float, int, int]], *, ends: Collection[int], length: int) -> list[int]:
-        """Takes (score, beam, token), best first; returns the beams that those now running come from."""
-        beams, running, origins = self.config.beams, [], []
+    def advance(self, candidates: list[Candidate], *, ends: Collection[int], length: int) -> list[int]:
+        """Takes candidates, best first; returns the beams that those now running come from."""
+        beams, origins = self.config.beams, []
+        running: list[_Beam] = []
         for rank, (score, beam, token) in enumerate(candidates):
             before = self.running[beam].tokens
             if token in ends or length == self.config.max_tokens:

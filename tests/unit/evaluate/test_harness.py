@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from small_models import rough_decoder, small_config
-from small_road import ROW_TOKENS, Road
+from small_road import END, ROW_TOKENS, Road
 
 from headrace.models.opened import open_model
-from headrace.train.publish import write_model_folder
+from headrace.train.publish import Publication, write_model_folder
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
@@ -54,7 +54,7 @@ metric_list: [{metric: exact_match}]
 @pytest.fixture(scope="module")
 def model_folder(road: Road, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    write_model_folder(rough_decoder(small_config()), folder, tokenizer_path=road.tokenizer_path, row_tokens=ROW_TOKENS)
+    write_model_folder(rough_decoder(small_config()), folder, Publication(road.tokenizer_path, END, ROW_TOKENS))
     return folder
 
 
@@ -125,7 +125,9 @@ def test_every_answer_is_that_of_transformers_own_model(model_folder: Path, thei
     questions = [(given["question"], wanted) for given in examples]
 
     for mine, their in zip(
-        ours.loglikelihood(ask("loglikelihood", *pairs)), theirs.loglikelihood(ask("loglikelihood", *pairs)), strict=True
+        ours.loglikelihood(ask("loglikelihood", *pairs)),
+        theirs.loglikelihood(ask("loglikelihood", *pairs)),
+        strict=True,
     ):
         assert mine[0] == pytest.approx(their[0], abs=1e-3)
         assert mine[1] == their[1]

@@ -16,7 +16,7 @@ from headrace.evaluate.prompt_config import PromptConfig, fill
 from headrace.evaluate.prompting import Answered, Question, choose_shots, classify_by_prompt
 from headrace.models.decoder import Decoder
 from headrace.models.opened import OpenedModel, open_model
-from headrace.train.publish import write_model_folder
+from headrace.train.publish import Publication, write_model_folder
 
 POSITIONS = 120
 WORDS = {"good": " turns", "bad": " and the water", "neither": "水"}
@@ -31,7 +31,7 @@ def config_of(**given: Any) -> PromptConfig:
 @pytest.fixture(scope="module")
 def opened(road: Road, tmp_path_factory: pytest.TempPathFactory) -> OpenedModel:
     folder: Path = tmp_path_factory.mktemp("model")
-    write_model_folder(rough_decoder(small_config()), folder, tokenizer_path=road.tokenizer_path, row_tokens=POSITIONS)
+    write_model_folder(rough_decoder(small_config()), folder, Publication(road.tokenizer_path, END, POSITIONS))
     return open_model(folder)
 
 
@@ -74,7 +74,9 @@ def test_probabilities_are_those_of_a_pass_for_each_label(
     for row, text in zip(found.tolist(), texts, strict=True):
         wanted = ask_slowly(opened, f"{before}Of {text} I say:", per_token=per_token)
         if calibrate:
-            empty = [ask_slowly(opened, f"{before}Of {none} I say:", per_token=per_token) for none in ("N/A", "", "[MASK]")]
+            empty = [
+                ask_slowly(opened, f"{before}Of {none} I say:", per_token=per_token) for none in ("N/A", "", "[MASK]")
+            ]
             wanted = [value / np.mean([one[label] for one in empty]) for label, value in enumerate(wanted)]
             wanted = [value / sum(wanted) for value in wanted]
         assert row == pytest.approx(wanted, abs=1e-4)

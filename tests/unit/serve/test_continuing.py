@@ -37,9 +37,7 @@ def continuations(
 ) -> list[list[int]]:
     found: list[list[int]] = [[] for _ in prompts]
     seeds = seeds or list(range(len(prompts)))
-    for number, token in continue_prompts(
-        model, prompts, config, seeds=seeds, ends=ends, max_positions=max_positions
-    ):
+    for number, token in continue_prompts(model, prompts, config, seeds=seeds, ends=ends, max_positions=max_positions):
         found[number].append(token)
     return found
 

@@ -59,9 +59,7 @@ def generate(theirs: Any, sources: list[list[int]], **given: Any) -> list[list[i
     return targets
 
 
-@pytest.mark.parametrize(
-    ("beams", "penalty"), [(1, 1.0), (2, 1.0), (4, 0.0), (4, 1.0), (4, 2.5), (3, -1.0)], ids=str
-)
+@pytest.mark.parametrize(("beams", "penalty"), [(1, 1.0), (2, 1.0), (4, 0.0), (4, 1.0), (4, 2.5), (3, -1.0)], ids=str)
 def test_targets_are_those_of_transformers(beams: int, penalty: float, pair: tuple[Any, EncoderDecoder]) -> None:
     theirs, ours = pair
     writer = SequenceWriter(ours, start_token=START, end_tokens=[END])
