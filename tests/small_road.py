@@ -69,7 +69,7 @@ def build_road(
     wanted = vocabulary or VocabularyConfig(train=VOCABULARY_SIZE)
     words = store.ensure(
         StepSpec("vocabulary", 1, Settings(name="vocabulary"), {"corpus": curated.address}),
-        lambda w: build_vocabulary(wanted, curated=curated, folder=Path(), workspace=w),
+        lambda w: build_vocabulary(wanted, shards=curated.files("train-*.parquet"), folder=Path(), workspace=w),
     )
     tokens = store.ensure(
         StepSpec("tokens", 1, Settings(name="tokens", row_tokens=row_tokens), {"vocabulary": words.address}),
