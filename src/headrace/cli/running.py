@@ -163,7 +163,8 @@ def print_result(run: "Run") -> None:
     for artefact in run.folder.artefacts("train"):
         console.print(training_line(artefact.summary), soft_wrap=True)
     if run.folder.artefacts("train"):
-        console.print(f"Model:  {run.path / 'model'}   (headrace chat {run.path})", soft_wrap=True)
+        use = "predict" if "examples" in run.folder.artefacts("train")[-1].summary else "chat"
+        console.print(f"Model:  {run.path / 'model'}   (headrace {use} {run.path})", soft_wrap=True)
     console.print(f"Report: {run.report}", soft_wrap=True)
 
 
@@ -204,11 +205,22 @@ def tokens_line(counts: dict[str, Any]) -> str:
 def training_line(summary: dict[str, Any]) -> str:
     """Speed of a training stage, how much of the machine that is, and what waiting for data cost."""
     numerics, waited = summary["numerics"], summary["wait_seconds"]
+    length = f"{summary['tokens']:,} tokens" if "tokens" in summary else _examples(summary)
     return (
-        f"Training: {summary['tokens']:,} tokens at {summary['tokens_per_second']:,.0f} tokens/s "
+        f"Training: {length} at {summary['tokens_per_second']:,.0f} tokens/s "
         f"(median step {summary['median_tokens_per_second']:,.0f}), {summary['share_of_peak']:.0%} "
         f"(median {summary['median_share_of_peak']:.0%}) of the {summary['peak_gflops']:,.0f} GFLOP/s measured for "
         f"{numerics['precision']} products; waited {waited:.2f} s for data ({waited / summary['step_seconds']:.1%})"
+    )
+
+
+def _examples(summary: dict[str, Any]) -> str:
+    """How many examples were learnt from, how fast, and what was cut off or padded."""
+    examples, cut = summary["examples"], summary["truncated"].get("train", 0)
+    kept = f"; {cut:,} of {summary['examples_per_split']['train']:,} cut to the longest allowed" if cut else ""
+    return (
+        f"{examples:,} examples ({examples / summary['step_seconds']:,.1f} a second, "
+        f"{summary['padded_share']:.1%} padding{kept})"
     )
 
 

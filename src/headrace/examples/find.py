@@ -37,6 +37,11 @@ def find_examples(config: ExamplesConfig, folder: Path) -> dict[str, list[RawFil
     return found
 
 
+def find_inputs(path: Path) -> RawFile:
+    """A file of examples that a finished model is asked about. Raises InputError as `find_examples` does."""
+    return _find("predict", (str(path),), Path())[0]
+
+
 def format_of(file: RawFile) -> tuple[Format, Compression]:
     """How a file is read, by its suffix. Raises InputError if that says nothing."""
     stem, suffix = os.path.splitext(file.name.lower())

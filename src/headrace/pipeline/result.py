@@ -13,6 +13,7 @@ from headrace.store import RunFolder
 
 if TYPE_CHECKING:
     from headrace.serve import Precision, TextGenerator
+    from headrace.serve.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,14 @@ def open_generator(path: Path | str, *, precision: "Precision" = "fp32") -> "Tex
     from headrace.serve import TextGenerator
 
     return TextGenerator(path, precision=precision)
+
+
+def open_predictor(path: Path | str) -> "Predictor":
+    """The model of a run that learnt from examples, or of a folder, ready to answer. Raises InputError if there is none."""
+    wait_asleep()
+    from headrace.serve.predictor import Predictor
+
+    return Predictor(model_path(Path(path)))
 
 
 def model_path(path: Path) -> Path:

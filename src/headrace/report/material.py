@@ -45,6 +45,11 @@ class Stage:
     def summary(self) -> dict[str, Any]:
         return self.artefact.summary
 
+    @property
+    def unit(self) -> str:
+        """What its length is counted in: tokens or examples."""
+        return "examples" if "examples" in self.summary else "tokens"
+
     @cached_property
     def records(self) -> list[MetricRecord]:
         return read_lines(self.artefact.path / MODEL)

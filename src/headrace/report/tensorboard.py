@@ -19,7 +19,7 @@ TAGS = {
         "tokens_per_second": "train/tokens_per_second",
         "wait_seconds": "train/wait_seconds",
     },
-    "validation_metrics": {"loss": "validation/loss"},
+    "validation_metrics": {"loss": "validation/loss", "accuracy": "validation/accuracy"},
 }
 """Name of the event -> field -> the curve it is a point of."""
 
@@ -49,7 +49,8 @@ class TensorBoardWriter:
             return
         if record["name"] == "resumed":
             self._resumed_step = record["step"]
-        for field, tag in TAGS.get(record["name"], {}).items():
+        tags = TAGS.get(record["name"], {})
+        for field, tag in ((field, tag) for field, tag in tags.items() if field in record):
             self._open().add_scalar(tag, record[field], record["step"], walltime=record["time"])
 
     def _open(self) -> "SummaryWriter":

@@ -30,13 +30,16 @@ def training_section(material: Material) -> Section | None:
     for stage in stages:
         blocks += [Note(f"Stage {stage.label}: {_sentence(stage)}"), *_curves(stage)]
     blocks.append(_numerics(stages))
-    lead = "Loss is the mean negative log-likelihood of a token, in nats, measured at every optimiser step."
+    lead = (
+        "Loss is the mean negative log-likelihood of a target (a token, or an example's label), in nats, measured at "
+        "every optimiser step."
+    )
     return Section("training", "Training", lead, tuple(blocks))
 
 
 def _sentence(stage: Stage) -> str:
     summary = stage.summary
-    text = f"{plural(summary['steps'], 'step')} over {short_count(summary['tokens'])} tokens"
+    text = f"{plural(summary['steps'], 'step')} over {short_count(summary[stage.unit])} {stage.unit}"
     if summary["best_validation_loss"] is not None:
         text += f"; lowest held-out loss {decimal(summary['best_validation_loss'])}, "
         text += f"after step {count(summary['best_step'])}"
@@ -52,20 +55,20 @@ def _sentence(stage: Stage) -> str:
 
 def _curves(stage: Stage) -> list[Chart]:
     records = thin(stage.train)
-    tokens = [record["tokens"] for record in records]
-    over_tokens = Axis("tokens", {"tickformat": "~s"})
+    units = [record[stage.unit] for record in records]
+    over_units = Axis(stage.unit, {"tickformat": "~s"})
     return [
         _loss_chart(stage),
         curve_chart(
             "Learning rate",
-            [Curve("learning rate", tokens, _column(records, "learning_rate"), LINE)],
-            x=over_tokens,
+            [Curve("learning rate", units, _column(records, "learning_rate"), LINE)],
+            x=over_units,
             y=Axis("", {"rangemode": "tozero", "tickformat": "~g", "exponentformat": "power"}),
         ),
         curve_chart(
             "Gradient norm, before clipping",
-            [Curve("norm", tokens, _column(records, "gradient_norm"), LINE)],
-            x=over_tokens,
+            [Curve("norm", units, _column(records, "gradient_norm"), LINE)],
+            x=over_units,
             y=Axis("", {"rangemode": "tozero"}),
         ),
         _speed_chart(stage),
@@ -76,18 +79,25 @@ def _loss_chart(stage: Stage) -> Chart:
     train, validation = stage.train, stage.validation
     smooth = [{**record, "loss": loss} for record, loss in zip(train, smoothed(_column(train, "loss")), strict=True)]
     raw, smooth = thin(train), thin(smooth)
-    step_tokens = train[-1]["tokens"] / train[-1]["step"]
+    unit = stage.unit
+    step_units = train[-1][unit] / train[-1]["step"]
     curves = [
-        Curve("each step", _column(raw, "tokens"), _column(raw, "loss"), FAINT),
-        Curve("training, smoothed", _column(smooth, "tokens"), _column(smooth, "loss"), LINE),
+        Curve("each step", _column(raw, unit), _column(raw, "loss"), FAINT),
+        Curve("training, smoothed", _column(smooth, unit), _column(smooth, "loss"), LINE),
     ]
     if validation:
-        places = [record["step"] * step_tokens for record in validation]
+        places = [record["step"] * step_units for record in validation]
         curves.append(Curve("held-out", places, _column(validation, "loss"), POINTS))
         best = min(validation, key=lambda record: record["loss"])
-        curves.append(Curve(f"best: {decimal(best['loss'])}", [best["step"] * step_tokens], [best["loss"]], BEST))
-    x = Axis("tokens", {"tickformat": "~s", "hoverformat": ",.0f", "rangemode": "tozero"})
-    return curve_chart("Loss", curves, x=x, y=Axis("nats per token", {"hoverformat": ".3f"}), wide=True)
+        curves.append(Curve(f"best: {decimal(best['loss'])}", [best["step"] * step_units], [best["loss"]], BEST))
+    x = Axis(unit, {"tickformat": "~s", "hoverformat": ",.0f", "rangemode": "tozero"})
+    return curve_chart(
+        "Loss",
+        curves,
+        x=x,
+        y=Axis("nats per target" if unit == "examples" else "nats per token", {"hoverformat": ".3f"}),
+        wide=True,
+    )
 
 
 def _speed_chart(stage: Stage) -> Chart:
@@ -118,6 +128,7 @@ def _describe(stage: Stage) -> dict[str, str]:
     waited = waited_seconds(stage)
     return {
         "Parameters": count(summary["parameters"]),
+        "Parameters that were trained": count(summary.get("trained_parameters", summary["parameters"])),
         "Precision of matrix products": numerics["precision"],
         "Compiled": "yes" if numerics["compiled"] else "no",
         "Processes × threads": f"{summary.get('processes', 1)} × {numerics['num_threads']}",
