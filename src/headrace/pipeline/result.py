@@ -100,7 +100,7 @@ def open_generator(path: Path | str, *, precision: "Precision" = "fp32") -> "Tex
 
 
 def open_predictor(path: Path | str) -> "Predictor":
-    """The model of a run that learnt from examples, or of a folder, ready to answer. Raises InputError if there is none."""
+    """The model of a run that learnt from examples, or of a folder. Raises InputError if there is none."""
     wait_asleep()
     from headrace.serve.predictor import Predictor
 

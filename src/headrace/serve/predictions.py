@@ -18,8 +18,8 @@ THRESHOLD = 0.5  # from which on one of several labels is given
 
 
 def predict(predictor: Predictor, records: Iterable[Record], *, config: WritingConfig) -> Iterator[dict[str, Any]]:
-    """Each record with its answer, in their order: `label` and `probability`, `labels`, `tags` and `entities`, `target`, or
-    `answer`. Records may have more columns than the model looks at.
+    """Each record with its answer, in order: `label` and `probability`, `labels`, `tags` and `entities`, `target`,
+    or `answer`. Records may have more columns than the model looks at.
 
     Raises InputError, with the number of the record, for one that lacks what the model reads.
     """
