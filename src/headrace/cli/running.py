@@ -40,6 +40,7 @@ def parse_size(text: str) -> int:
 
 SHOWN_REASONS = 3
 SHOWN_LANGUAGES = 4
+BEFORE = "bits_per_byte_before"
 
 
 def register(app: typer.Typer) -> None:
@@ -229,7 +230,8 @@ def evaluation_table(details: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table("held-out documents", title=None, box=None, pad_edge=False, header_style="bold")
-    for title in ("documents", "kB", "bits per byte", "perplexity"):
+    has_before = BEFORE in details["overall"]
+    for title in ("documents", "kB", "bits per byte", *(["before"] if has_before else []), "perplexity"):
         table.add_column(title, justify="right")
     rows = [("all", details["overall"])]
     rows += [
@@ -241,6 +243,7 @@ def evaluation_table(details: dict[str, Any]) -> Any:
             f"{figures['documents']:,}",
             f"{figures['bytes'] / 1e3:,.0f}",
             f"{figures['bits_per_byte']:.3f}",
+            *([f"{figures[BEFORE]:.3f}"] if has_before else []),
             f"{figures['perplexity']:,.1f}",
         )
     return table

@@ -53,6 +53,14 @@ def measure_losses(model_folder: Path, store: TokenStore) -> DocumentLosses:
     return losses
 
 
+def with_before(figures: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Figures, each group's with the bits per byte that it had before."""
+    add = {"bits_per_byte_before": before["bits_per_byte"]} if "bits_per_byte" in before else {}
+    return {
+        name: with_before(value, before[name]) if isinstance(value, dict) else value for name, value in figures.items()
+    } | add
+
+
 def summarise(losses: DocumentLosses, lineage: Lineage) -> dict[str, Any]:
     """Figures for all documents together (`overall`), and per `source` and `language`."""
     num_tokens = np.asarray(lineage.table.column("num_tokens").to_numpy(), np.int64)

@@ -8,7 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.evaluate.bits_per_byte import DocumentLosses, measure_losses, summarise
+from headrace.evaluate.bits_per_byte import DocumentLosses, measure_losses, summarise, with_before
 from headrace.evaluate.config import EvaluateConfig, SamplesConfig
 from headrace.serve import SamplingConfig, TextGenerator
 from headrace.store import Artefact, Workspace, write_file
@@ -17,17 +17,25 @@ from headrace.trace import span
 
 
 def evaluate_model(
-    config: EvaluateConfig, *, model: Artefact, store: TokenStore, seed: int, workspace: Workspace
+    config: EvaluateConfig,
+    *,
+    model: Artefact,
+    store: TokenStore,
+    seed: int,
+    workspace: Workspace,
+    before: Artefact | None = None,
 ) -> dict[str, Any]:
     """Writes `evaluation.json`, `documents.parquet` and `samples.json`; returns the overall figures.
 
-    store: the held-out documents. They are measured in float32 whatever the training precision was.
+    store: the held-out documents. before: the model that training began with, which is measured too. They are measured in float32 whatever the training precision was.
     """
     result: dict[str, Any] = {}
     if config.bits_per_byte is not None:
         with span("bits_per_byte"):
             losses = measure_losses(model.path, store)
         result = summarise(losses, store.lineage)
+        if before is not None:
+            result = with_before(result, summarise(measure_losses(before.path, store), store.lineage))
         _write_documents(losses, store, workspace.output / "documents.parquet")
     write_file(workspace.output / "evaluation.json", orjson.dumps(result, option=orjson.OPT_INDENT_2))
     samples = []

@@ -331,7 +331,13 @@ class _Road:
         elif recipe.evaluate:
             assert supply.stored is not None, "the recipe was checked"
             make = partial(
-                steps.evaluate, recipe.evaluate, model=model, stored=supply.stored, seed=recipe.seed, store=self._store
+                steps.evaluate,
+                recipe.evaluate,
+                model=model,
+                stored=supply.stored,
+                seed=recipe.seed,
+                store=self._store,
+                before=supply.initial,
             )
             self._step("evaluate", make)
 

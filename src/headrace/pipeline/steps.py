@@ -200,16 +200,33 @@ def _stores_of(vocabulary: Artefact, store: Store) -> list[Artefact]:
     ]
 
 
-def evaluate(config: EvaluateConfig, *, model: Artefact, stored: StoredTokens, seed: int, store: Store) -> Artefact:
-    """Figures and samples of a trained model."""
+def evaluate(
+    config: EvaluateConfig,
+    *,
+    model: Artefact,
+    stored: StoredTokens,
+    seed: int,
+    store: Store,
+    before: Artefact | None = None,
+) -> Artefact:
+    """Figures and samples of a trained model, beside those of the one that training began with, if there is one."""
     settings = EvaluateSettings(evaluate=config, seed=seed)
-    spec = StepSpec("evaluate", EVALUATE_VERSION, settings, {"model": model.address, "tokens": stored.tokens.address})
+    inputs = {"model": model.address, "tokens": stored.tokens.address}
+    inputs |= {"before": before.address} if before else {}
+    spec = StepSpec("evaluate", EVALUATE_VERSION, settings, inputs)
 
     def build(workspace: Workspace) -> Mapping[str, object]:
         from headrace.evaluate.evaluation import evaluate_model  # brings torch, which a finished run does not need
 
         held_out = TokenStore(_verify(stored.tokens), "validation", remote=stored.remote)
-        return evaluate_model(config, model=_verify(model), store=held_out, seed=seed, workspace=workspace)
+        return evaluate_model(
+            config,
+            model=_verify(model),
+            store=held_out,
+            seed=seed,
+            workspace=workspace,
+            before=_verify(before) if before else None,
+        )
 
     return store.ensure(spec, build)
 

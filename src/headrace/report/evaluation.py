@@ -10,6 +10,7 @@ from headrace.report.material import Material, read_json
 from headrace.report.wording import count, decimal, plural, size
 
 MOST_BARS = 20
+BEFORE = "bits_per_byte_before"
 
 Figures = Mapping[str, Any]
 
@@ -36,6 +37,7 @@ def evaluation_section(material: Material) -> Section | None:
         Column("Held-out text", "text"),
         Column("", "text"),
         Column("Bits per byte"),
+        *([Column("before training")] if BEFORE in overall else []),
         Column("Perplexity"),
         Column("Nats per token"),
         Column("Documents"),
@@ -65,6 +67,7 @@ def _row(group: str, name: str, figures: Figures) -> tuple[Cell, ...]:
         group,
         name,
         decimal(figures["bits_per_byte"]),
+        *([decimal(figures[BEFORE])] if BEFORE in figures else []),
         decimal(figures["perplexity"], 2),
         decimal(figures["nats_per_token"]),
         count(figures["documents"]),

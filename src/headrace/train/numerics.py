@@ -40,7 +40,8 @@ class Numerics(Config):
         faster: Literal["fp32", "bf16"] = "bf16" if speeds["bf16"] > 1.2 * speeds["fp32"] else "fp32"
         precision = faster if config.precision == "auto" else config.precision
         wanted = config.compile == "on" or (config.compile == "auto" and stage_flops > COMPILED_STAGE_FLOPS)
-        compiled = wanted and compiler_found()
+        # Kernels are compiled for one shape of batch, and batches of examples have ever other shapes.
+        compiled = wanted and not config.learns_from_examples and compiler_found()
         return cls(
             precision=precision, compiled=compiled, num_threads=num_threads, peak_gflops=round(speeds[precision], 1)
         )
