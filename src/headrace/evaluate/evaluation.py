@@ -27,7 +27,8 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """Writes `evaluation.json`, `documents.parquet` and `samples.json`; returns the overall figures.
 
-    store: the held-out documents. before: the model that training began with, which is measured too. They are measured in float32 whatever the training precision was.
+    store: the held-out documents. before: the model that training began with, which is measured too. All is measured
+    in float32, whatever the training precision was.
     """
     result: dict[str, Any] = {}
     if config.bits_per_byte is not None:

@@ -49,7 +49,7 @@ def save_task_model(found: TaskModel, folder: Path, *, ours: Mapping[str, Any] |
 def _describe_head(found: TaskModel, family: Family) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Entries of `config.json`, and tensors by name."""
     kind = "tag" if found.task == "tag" else "classify"
-    layer = LAYERS.get((family.model_type, kind), "score")
+    layer = head_name(family, found.task)
     entries: dict[str, Any] = {
         "id2label": {str(number): label for number, label in enumerate(found.labels)},
         "label2id": {label: number for number, label in enumerate(found.labels)},
@@ -65,6 +65,11 @@ def _describe_head(found: TaskModel, family: Family) -> tuple[dict[str, Any], di
     score = found.model.score
     tensors = {f"{layer}.{name}": parameter.detach().float() for name, parameter in score.named_parameters()}
     return entries | {OURS: ours}, tensors
+
+
+def head_name(family: Family, task: Task) -> str:
+    """What transformers calls the head of a task."""
+    return LAYERS.get((family.model_type, "tag" if task == "tag" else "classify"), "score")
 
 
 def load_task_model(folder: Path) -> TaskModel:

@@ -26,11 +26,11 @@ from headrace.models.build import Model
 from headrace.models.decoder import Decoder
 from headrace.models.encoder import Encoder
 from headrace.models.encoder_decoder import EncoderDecoder
-from headrace.models.families import Facts
+from headrace.models.families import Facts, family_for
 from headrace.models.hugging_face import CONFIG, HEADS, OURS, load_model, read_config, read_weights
 from headrace.models.machine import use_machine_well
 from headrace.models.opened import chat_template_of
-from headrace.models.task_folder import TaskModel, load_task_model
+from headrace.models.task_folder import TaskModel, head_name, load_task_model
 from headrace.models.transformer import Transformer
 from headrace.objectives.config import (
     ClassifyConfig,
@@ -232,7 +232,9 @@ def _attach(folder: Path, foreign: dict[str, Any], body: Transformer, loaded: Ta
         return 0
     from headrace.models.adapters.peft_files import load_peft
 
-    heads: dict[str, Any] = {"score": loaded.model.score} if isinstance(loaded, TaskModel) else {}
+    heads: dict[str, Any] = {}
+    if isinstance(loaded, TaskModel):
+        heads[head_name(family_for(body.config), loaded.task)] = loaded.model.score
     assert isinstance(body, Decoder | Encoder | EncoderDecoder), "there are three shapes"
     load_peft(body, folder / ADAPTER, heads=heads)
     return AdapterConfig.model_validate(given).num_placeholders

@@ -10,7 +10,9 @@ from headrace.errors import InputError
 from headrace.models.adapters.attached import Adapters
 from headrace.models.build import Model, build_model
 from headrace.models.heads import Classifier, Headed, Tagger, pooling_of
+from headrace.models.families import family_for
 from headrace.models.hugging_face import load_model
+from headrace.models.task_folder import head_name
 from headrace.models.transformer import Transformer
 from headrace.objectives.config import SHAPES, ClassifyConfig, TagConfig
 from headrace.objectives.prefer import PreferObjective
@@ -39,7 +41,10 @@ def first_model(stage: Stage, feed: Feed) -> Begun:
         return Begun(model, None)
     from headrace.models.adapters.injection import adapt  # needs peft
 
-    heads = {"score": model.score} if isinstance(model, Headed) else {}
+    heads = {}
+    if isinstance(model, Headed):
+        assert feed.head is not None, "a head tells classes"
+        heads[head_name(family_for(body.config), feed.head.task)] = model.score
     start = config.prompt.start if config.prompt else None
     tokens = read_vocabulary(stage.tokenizer_path).encode(start, add_special_tokens=False).ids if start else ()
     return Begun(
