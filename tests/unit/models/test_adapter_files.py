@@ -106,7 +106,7 @@ def test_what_we_save_we_read(kind: str, tmp_path: Path) -> None:
     model = rough_model(small_config(**given), vocabulary_size=VOCABULARY).eval()
     adapters = learn(adapted(model, kind))
     save_peft(adapters, tmp_path, base="nowhere")
-    again = load_peft(rough_model(small_config(**given), vocabulary_size=VOCABULARY).eval(), tmp_path, "other")
+    again = load_peft(rough_model(small_config(**given), vocabulary_size=VOCABULARY).eval(), tmp_path, name="other")
 
     assert torch.equal(our_logits(again), our_logits(adapters))
 
@@ -118,9 +118,9 @@ def test_several_adapters_are_loaded_beside_each_other(tmp_path: Path) -> None:
         save_peft(adapters, tmp_path / name, base="base")
         wanted[name] = our_logits(adapters)
     model, _ = load_model(tmp_path / "base")
-    loaded = load_peft(model, tmp_path / "one", "one")
+    loaded = load_peft(model, tmp_path / "one", name="one")
     for name in ("two", "three"):
-        load_peft(model, tmp_path / name, name, beside=loaded)
+        load_peft(model, tmp_path / name, name=name, beside=loaded)
 
     for name, logits in wanted.items():
         loaded.use(name)

@@ -64,7 +64,7 @@ def save_peft(
     )
     if attached.ranks and (kept := attached.ranks.kept()):
         entries["rank_pattern"] = {f"{twin.of(layer)}.lora_E": mask for layer, mask in kept.items()}
-    tensors = taken_out(adapters, name, twin)
+    tensors = taken_out(adapters, name, twin=twin)
     if adapters.heads:
         entries["modules_to_save"] = sorted(adapters.heads)
         tensors |= _heads_out(adapters.heads)
@@ -76,8 +76,8 @@ def save_peft(
 def load_peft(
     model: Model,
     folder: Path,
-    name: str = "default",
     *,
+    name: str = "default",
     beside: Adapters | None = None,
     heads: Mapping[str, nn.Module] | None = None,
 ) -> Adapters:
@@ -93,7 +93,7 @@ def load_peft(
     entries, tensors = _read(folder)
     try:
         config = peft_config.read(entries)
-        _fill(adapters, name, config, entries, tensors)
+        _fill(adapters, name, config, entries=entries, tensors=tensors)
     except (UnknownAdapterError, ValidationError) as error:
         raise InputError(f"{folder / CONFIG}: {error}.") from error
     except (KeyError, RuntimeError, TypeError, IndexError) as error:
@@ -113,14 +113,14 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _fill(
-    adapters: Adapters, name: str, config: AdapterConfig, entries: Mapping[str, Any], tensors: dict[str, Tensor]
+    adapters: Adapters, name: str, config: AdapterConfig, *, entries: Mapping[str, Any], tensors: dict[str, Tensor]
 ) -> None:
     model = adapters.model
     tensors = _heads_in(adapters.heads, tensors)
     if VIRTUAL in tensors:
         add_adapter(adapters, name, config, seed=0, num_steps=LOADED_STEPS)
         if config.prefix is not None:
-            put_prefix_back(model, name, tensors[VIRTUAL])
+            put_prefix_back(model, name, tensor=tensors[VIRTUAL])
         else:
             _put_prompt(model, name, tensors[VIRTUAL])
         return
@@ -131,7 +131,7 @@ def _fill(
     chosen = [layer for layer in layers.values() if layer in found]
     add_adapter(adapters, name, config, seed=0, num_steps=LOADED_STEPS, layers=list(dict.fromkeys(chosen)))
     kept = _kept(entries, layers)
-    put_back(model, name, found, kept)
+    put_back(model, name, tensors=found, kept=kept)
     if (ranks := adapters.attached[name].ranks) and kept:
         ranks.decide(kept)
 

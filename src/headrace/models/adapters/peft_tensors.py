@@ -17,7 +17,7 @@ PREFIX = "base_model.model."
 VIRTUAL = "prompt_embeddings"
 
 
-def taken_out(adapters: Adapters, name: str, twin: TwinNames) -> Named:
+def taken_out(adapters: Adapters, name: str, *, twin: TwinNames) -> Named:
     """An adapter's weights as peft saves them; AdaLoRA's without the ranks that were taken."""
     attached, model = adapters.attached[name], adapters.model
     if attached.config.prefix is not None:
@@ -79,7 +79,7 @@ def _split(name: str) -> tuple[str, str, str]:
 
 
 @torch.no_grad()
-def put_back(model: Model, name: str, tensors: Mapping[str, Named], kept: Mapping[str, list[bool]]) -> None:
+def put_back(model: Model, name: str, *, tensors: Mapping[str, Named], kept: Mapping[str, list[bool]]) -> None:
     """Sets an adapter's weights. Raises RuntimeError for a wrong shape, KeyError for a missing one."""
     weights = weights_of(model, name)
     for layer, kinds in tensors.items():
@@ -97,7 +97,7 @@ def put_back(model: Model, name: str, tensors: Mapping[str, Named], kept: Mappin
 
 
 @torch.no_grad()
-def put_prefix_back(model: Model, name: str, tensor: Tensor) -> None:
+def put_prefix_back(model: Model, name: str, *, tensor: Tensor) -> None:
     """Sets a prefix from peft's one tensor."""
     config, weights = model.config, weights_of(model, name)
     tokens = len(weights["blocks.0.attention.prefix.keys"][0])
