@@ -9,8 +9,8 @@ from torch import nn
 from headrace.errors import InputError
 from headrace.models.adapters.attached import Adapters
 from headrace.models.build import Model, build_model
-from headrace.models.heads import Classifier, Headed, Tagger, pooling_of
 from headrace.models.families import family_for
+from headrace.models.heads import Classifier, Headed, Tagger, pooling_of
 from headrace.models.hugging_face import load_model
 from headrace.models.task_folder import head_name
 from headrace.models.transformer import Transformer
