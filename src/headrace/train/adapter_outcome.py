@@ -11,6 +11,7 @@ from headrace.models.build import Model
 from headrace.models.encoder_decoder import EncoderDecoder
 from headrace.models.heads import Headed
 from headrace.models.rows import Rows
+from headrace.train.first_model import set_dtype
 from headrace.train.given import Stage
 from headrace.train.loop import Loop
 from headrace.train.state import TrainState
@@ -36,6 +37,7 @@ def publish_adapter(stage: Stage, state: TrainState, loop: Loop) -> dict[str, An
         return {"adapter": config.kind}
     generator = torch.Generator().manual_seed(stage.seed)
     token_1T = torch.randint(stage.vocabulary_size, (1, WATCHED_TOKENS), generator=generator)
+    set_dtype(state.model, torch.float32)  # training is over
     report = merge(adapters, lambda model: _logits(model, token_1T))
     body = state.model.body if isinstance(state.model, Headed) else state.model
     body.requires_grad_(True)
