@@ -179,6 +179,7 @@ class Loop:
             "learning_rate": outcome.rate,
             "gradient_norm": outcome.norm,
             "seconds": round(seconds, 4),
+            "cpu_seconds": round(clock.cpu_seconds, 4),
             "wait_seconds": round(clock.waited_seconds, 6),
             "tokens_per_second": round(tokens_per_second, 1),
             "share_of_peak": round(share_of_peak, 4),
@@ -236,11 +237,16 @@ class StepClock:
 
     def __init__(self, waited_seconds: float) -> None:
         self.waited_seconds = waited_seconds
-        self._start = time.perf_counter() - waited_seconds
+        self._start, self._cpu_start = time.perf_counter() - waited_seconds, time.process_time()
 
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._start
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of this process since then, all threads together."""
+        return time.process_time() - self._cpu_start
 
 
 class WaitClock:

@@ -56,6 +56,7 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
         **loop.feed.facts,
         **adapter,
         "step_seconds": math.fsum(record["seconds"] for record in steps),
+        "step_cpu_seconds": math.fsum(record["cpu_seconds"] for record in steps),
         "wait_seconds": math.fsum(record["wait_seconds"] for record in steps),
     }
 
