@@ -56,7 +56,7 @@ def run_trainer(recipe_path: Path, examples: Path, *, bf16: bool) -> dict[str, A
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = json.loads(printed.strip().splitlines()[-1])
     figure = found["entity_f1"] if objective["name"] == "tag" else found["macro_f1"]
-    return {**found, "figure": figure["value"]}
+    return {**found, "cpu_seconds": found["train_cpu_seconds"], "figure": figure["value"]}
 
 
 def main() -> None:

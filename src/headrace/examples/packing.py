@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from headrace.corpus.kernel import kernel
 
 Lengths = NDArray[np.int64]
+FULL = 1.1
+"""Rows that a batch is given room for, in parts of those that it would fill without a gap."""
 MOST_LAYOUTS = 24
 """Layouts of a part that are looked at."""
 
@@ -28,6 +30,39 @@ class Layout:
     row_tokens: int
     source_tokens: int
     """Length of the rows that are read before these are written; 0 where there are none."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The one shape of all parts, for kernels that are compiled for it."""
+
+    num_rows: int
+    row_tokens: int
+    source_tokens: int
+    """0 where nothing is read before the rows are written."""
+
+
+def shape_for(lengths_N: Lengths, sources_N: Lengths | None, *, batch: int, part_tokens: int) -> Shape:
+    """A shape that the usual batch of examples of these lengths fills in few parts with little room to spare."""
+    row_tokens, source_tokens = int(lengths_N.max()), 0 if sources_N is None else int(sources_N.max())
+    means = [(lengths_N.mean(), row_tokens)] + ([] if sources_N is None else [(sources_N.mean(), source_tokens)])
+    rows = FULL * batch * max(mean / longest for mean, longest in means)
+    num_parts = max(1, round(rows * row_tokens / part_tokens))
+    return Shape(max(1, int(np.ceil(rows / num_parts))), row_tokens, source_tokens)
+
+
+def cut_into_rows(lengths_N: Lengths, sources_N: Lengths | None, shape: Shape) -> list[tuple[Lengths, Layout]]:
+    """Numbers of the examples of each part, and where they stand in rows of one shape."""
+    sources = np.zeros_like(lengths_N) if sources_N is None else sources_N
+    order_N = np.argsort(-(lengths_N + sources), kind="stable")
+    row_N = np.empty(len(order_N), np.int64)
+    used = first_fit(lengths_N[order_N], sources[order_N], shape.row_tokens, shape.source_tokens, row_N)
+    parts = []
+    for first in range(0, used, shape.num_rows):
+        inside = (row_N >= first) & (row_N < first + shape.num_rows)
+        layout = Layout(row_N[inside] - first, shape.num_rows, shape.row_tokens, shape.source_tokens)
+        parts.append((order_N[inside], layout))
+    return parts
 
 
 def cut_into_parts(lengths_N: Lengths, most_tokens: int) -> list[NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.examples.encoded import EncodedExamples, Sequences
-from headrace.examples.packing import Layout, cut_into_parts, lay_out
+from headrace.examples.packing import Layout, Shape, cut_into_parts, cut_into_rows, lay_out
 from headrace.tokens.batch import IGNORED, PADDING_DOCUMENT, Batch
 
 Numbers = NDArray[np.int64]
@@ -32,6 +32,8 @@ class Sizes:
     """Length at which attention costs as much as all else."""
     padding_token: int
     """What stands where nothing does."""
+    shape: Shape | None = None
+    """Of all parts; None lays each out as is cheapest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,17 +110,23 @@ class ExampleStream:
         """The given examples."""
         if not len(numbers):
             return ExampleBatch((), 0)
+        num_tokens = int(self._lengths[numbers].sum())
+        if self._sizes.shape is not None:
+            assert self.examples.sequences_per_example == 1, "pairs of answers might be parted"
+            sources = None if self.examples.sources is None else self.examples.sources.lengths[numbers]
+            cut = cut_into_rows(self.examples.inputs.lengths[numbers], sources, self._sizes.shape)
+            return ExampleBatch(tuple(self._fill(numbers[part], layout) for part, layout in cut), num_tokens)
         parts = cut_into_parts(self._lengths[numbers], self._sizes.part_tokens)
-        filled = tuple(self._fill(numbers[part]) for part in parts)
-        return ExampleBatch(filled, int(self._lengths[numbers].sum()))
+        return ExampleBatch(tuple(self._fill(numbers[part]) for part in parts), num_tokens)
 
-    def _fill(self, numbers: Numbers) -> ExamplePart:
+    def _fill(self, numbers: Numbers, layout: Layout | None = None) -> ExamplePart:
         examples, sizes = self.examples, self._sizes
         each = np.arange(examples.sequences_per_example)
         sequences = (numbers[:, None] * examples.sequences_per_example + each).ravel()
         inputs, sources = examples.inputs.select(sequences), examples.sources
         read = None if sources is None else sources.select(numbers)
-        layout = _lay_out(inputs.lengths, None if read is None else read.lengths, sizes.attention_tokens)
+        if layout is None:
+            layout = _lay_out(inputs.lengths, None if read is None else read.lengths, sizes.attention_tokens)
         starts = _starts(layout.row_N, inputs.lengths, layout.row_tokens)
         rows = _rows(inputs, layout, layout.row_tokens, starts, sizes.padding_token)
         if read is not None:
