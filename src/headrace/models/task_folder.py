@@ -70,6 +70,8 @@ def _describe_head(found: TaskModel, family: Family) -> tuple[dict[str, Any], di
 def head_name(family: Family, task: Task) -> str:
     """What transformers calls the head of a task."""
     return LAYERS.get((family.model_type, "tag" if task == "tag" else "classify"), "score")
+
+
 def head_of(folder: Path, task: Task, labels: Sequence[str]) -> dict[str, Tensor] | None:
     """The head in a folder that headrace wrote, by name, if it is for this task and these labels."""
     foreign = read_config(folder)
