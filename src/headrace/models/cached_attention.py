@@ -61,7 +61,7 @@ def hiding(hidden_BTS: Tensor, dtype: torch.dtype, bias_HTS: Tensor | None = Non
     return bias.masked_fill(hidden_BTS[:, None], least)
 
 
-def behind_prefix(seen: Seen, num_prefix: int, num_new: int, num_seen: int, *, dtype: torch.dtype) -> Seen:
+def behind_prefix(seen: Seen, *, num_prefix: int, num_new: int, num_seen: int, dtype: torch.dtype) -> Seen:
     """The same behind some more keys that all positions see."""
     if seen.in_order:
         place_S = torch.arange(num_seen)

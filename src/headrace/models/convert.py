@@ -92,7 +92,7 @@ def _to_folder(opened: OpenedModel, target: Path) -> str:
 
 
 def _write_tokenizer(opened: OpenedModel, tokenizer: Tokenizer, target: Path) -> None:
-    write_file(target / TOKENIZER, _beginning(tokenizer, opened.begin_tokens).to_str(pretty=True).encode())
+    write_file(target / TOKENIZER, beginning_with(tokenizer, opened.begin_tokens).to_str(pretty=True).encode())
     facts = opened.facts
     roles = {
         "bos_token": facts.begin_token,
@@ -110,7 +110,7 @@ def _write_tokenizer(opened: OpenedModel, tokenizer: Tokenizer, target: Path) ->
     write_json(target / "tokenizer_config.json", described)
 
 
-def _beginning(tokenizer: Tokenizer, begin_tokens: tuple[int, ...]) -> Tokenizer:
+def beginning_with(tokenizer: Tokenizer, begin_tokens: tuple[int, ...]) -> Tokenizer:
     """The tokenizer, whose texts then begin with these tokens."""
     if not begin_tokens:
         return tokenizer

@@ -80,7 +80,9 @@ class SelfAttention(nn.Module):
         if self.prefix is not None:
             num_new, num_seen = query.shape[2], keys.shape[2]
             keys, values = self.prefix(keys, values)
-            seen = behind_prefix(seen, keys.shape[2] - num_seen, num_new, num_seen, dtype=query.dtype)
+            seen = behind_prefix(
+                seen, num_prefix=keys.shape[2] - num_seen, num_new=num_new, num_seen=num_seen, dtype=query.dtype
+            )
         return self._merge(cached_attention(query, keys, values, seen, scale=self.rule.scale))
 
     def _project(self, x_BTD: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Folders of models with a head: as transformers' `...ForSequenceClassification` and `...ForTokenClassification`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -72,12 +72,24 @@ def head_name(family: Family, task: Task) -> str:
     return LAYERS.get((family.model_type, "tag" if task == "tag" else "classify"), "score")
 
 
+def head_of(folder: Path, task: Task, labels: Sequence[str]) -> dict[str, Tensor] | None:
+    """The head in a folder that headrace wrote, by name, if it is for this task and these labels."""
+    foreign = read_config(folder)
+    if (foreign.get(OURS) or {}).get("task") != task or _labels(foreign) != tuple(labels):
+        return None
+    return _head_tensors(read_weights(folder)[1])
+
+
+def _head_tensors(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.rpartition(".")[2]: tensor for name, tensor in named.items() if name.startswith(HEADS)}
+
+
 def load_task_model(folder: Path) -> TaskModel:
     """A model with its head from a folder, ours or one that transformers wrote. Raises InputError if it has none."""
     foreign = read_config(folder)
     labels = _labels(foreign)
     _, named = read_weights(folder)
-    head = {name.rpartition(".")[2]: tensor for name, tensor in named.items() if name.startswith(HEADS)}
+    head = _head_tensors(named)
     if "weight" not in head:
         raise InputError(f"{folder / CONFIG}: a model without a head that classifies; train one with headrace.")
     body, facts = load_model(folder)

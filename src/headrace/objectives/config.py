@@ -180,6 +180,12 @@ SHAPES: dict[type[Config], tuple[str, ...]] = {
 """The shapes of model that an objective is for; of a model that is not described, the first."""
 
 
+Name = Literal[
+    *("causal", "masked", "causal_and_masked", "prefix_lm", "span_denoising", "full_denoising"),
+    *("classify", "tag", "seq2seq", "instruct", "prefer"),
+]
+
+
 def _named(given: Any) -> Any:
     return {"name": given} if isinstance(given, str) else given
 
@@ -195,7 +201,7 @@ def _shortest(config: Config) -> Any:
 ObjectiveConfig = Annotated[
     AnyObjectiveConfig,
     Field(discriminator="name"),
-    BeforeValidator(_named),
+    BeforeValidator(_named, json_schema_input_type=AnyObjectiveConfig | Name),
     PlainSerializer(_shortest),
 ]
 """One of them, by its name, or `{name: ..., ...}` with settings."""

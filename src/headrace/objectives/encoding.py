@@ -72,8 +72,10 @@ class ExampleEncoder:
         encoded = self._encode(table)
         if not self.num_placeholders:
             return encoded
-        placeholder = self.vocabulary.end_token
-        return replace(encoded, inputs=behind(encoded.inputs, self.num_placeholders, placeholder))
+        count, placeholder = self.num_placeholders, self.vocabulary.end_token
+        if encoded.sources is not None:  # what is read has the prompt, not what is written
+            return replace(encoded, sources=behind(encoded.sources, count, token=placeholder))
+        return replace(encoded, inputs=behind(encoded.inputs, count, token=placeholder))
 
     def _encode(self, table: pa.Table) -> EncodedExamples:
         objective, vocabulary = self.objective, self.vocabulary
@@ -99,7 +101,7 @@ class ExampleEncoder:
         )
 
 
-def behind(found: Sequences, count: int, token: int) -> Sequences:
+def behind(found: Sequences, count: int, *, token: int) -> Sequences:
     """The same sequences, each behind so many tokens that stand for learnt vectors; nothing is asked of those."""
     bounds = found.bounds + count * np.arange(len(found.bounds))
     places = np.arange(found.bounds[-1]) + np.repeat(count * np.arange(1, len(found) + 1), found.lengths)

@@ -33,7 +33,9 @@ class ClassifyObjective:
         return batch.num_examples
 
     def loss(self, model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
-        logits_NC, label = self._told(model, part, how)
+        return self._loss_of(*self._told(model, part, how))
+
+    def _loss_of(self, logits_NC: Tensor, label: Tensor) -> Tensor:
         if label.dim() == 2:
             target_NC = label * (1.0 - self.smoothing) + 0.5 * self.smoothing
             return functional.binary_cross_entropy_with_logits(
@@ -47,7 +49,7 @@ class ClassifyObjective:
     def measure(self, model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
         logits_NC, label = self._told(model, part, how)
         right_N = (logits_NC.argmax(1) == label) if label.dim() == 1 else ((logits_NC > 0) == (label > 0)).all(1)
-        return torch.stack([self.loss(model, part, how).double(), right_N.sum().double()])
+        return torch.stack([self._loss_of(logits_NC, label).double(), right_N.sum().double()])
 
     def _told(self, model: nn.Module, part: ExamplePart, how: Computing) -> tuple[Tensor, Tensor]:
         assert part.labels is not None, "what is learnt has a label"

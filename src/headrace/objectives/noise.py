@@ -50,6 +50,8 @@ class Noise:
     """Of the stage, for what changes in its course."""
     row_tokens: int
     batch_rows: int
+    start_token: int | None = None
+    """What the rows that an encoder-decoder writes begin with. None: the end token."""
 
     def transform(self, config: RowObjectiveConfig) -> Transform | None:
         """What happens to every batch; None: nothing. Raises InputError for a token that the vocabulary lacks."""
@@ -86,8 +88,10 @@ class Noise:
             is_full = isinstance(config, FullDenoisingConfig)
             make = InfillSpans(spans, mask_token(self.tokenizer)) if is_full else spans
 
+        start = end if self.start_token is None else self.start_token
+
         def transform(batch: Batch, step: int, places: Places) -> Batch:
-            return make(batch, step, places).as_batch(end)
+            return make(batch, step, places).as_batch(start)
 
         return transform
 

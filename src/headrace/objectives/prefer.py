@@ -4,7 +4,7 @@ Shape letters: N pairs, T tokens that are asked.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -56,10 +56,22 @@ class PreferObjective:
 
     def _margins(self, model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
         """How much more than the reference the model prefers what was chosen, in nats (N,)."""
-        with torch.no_grad(), self.without_adapter():
-            known = sequence_log_likelihoods(self.reference or model, part, how)
+        reference = model if self.reference is None else self.reference
+        with torch.no_grad(), self.without_adapter(), _whole(reference):
+            known = sequence_log_likelihoods(reference, part, how)
         change = sequence_log_likelihoods(model, part, how) - known
         return change[0::2] - change[1::2]
+
+
+@contextmanager
+def _whole(model: nn.Module) -> Iterator[None]:
+    """A model that leaves nothing out by chance: what is compared with must not waver."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def sequence_log_likelihoods(model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:

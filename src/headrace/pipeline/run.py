@@ -174,10 +174,11 @@ class _Road:
             self._store.fingerprints_path.unlink(missing_ok=True)
         if self._recipe.tokens or self._recipe.train:
             self._learn(self._supply(raw))
-        elif raw is not None:
-            self._curate(raw)
         else:
-            self._make_examples()
+            if raw is not None:
+                self._curate(raw)
+            if self._recipe.examples is not None:
+                self._make_examples()
         self._record = self._record.model_copy(update={"finished": True})
         if self._record != self._before or not self._run.report_path.exists():
             self._run.write(self._record)
@@ -318,15 +319,16 @@ class _Road:
         return StoredTokens(self._step("tokens", make), vocabulary)
 
     def _learn(self, supply: Supply) -> None:
-        recipe, model = self._recipe, self._train(supply)
-        if model is None:
+        recipe, trained = self._recipe, self._train(supply)
+        if not trained:
             return
-        if recipe.train[-1].learns_from_examples:
+        model, last = trained[-1], recipe.train[-1]
+        if last.learns_from_examples:
+            before = trained[-2] if len(trained) > 1 else supply.initial
+            given = replace(supply, initial=before)
             self._step(
                 "evaluate",
-                partial(
-                    evaluate_task, recipe.train[-1], model=model, supply=supply, seed=recipe.seed, store=self._store
-                ),
+                partial(evaluate_task, last, model=model, supply=given, seed=recipe.seed, store=self._store),
             )
         elif recipe.evaluate:
             assert supply.stored is not None, "the recipe was checked"
@@ -341,8 +343,9 @@ class _Road:
             )
             self._step("evaluate", make)
 
-    def _train(self, supply: Supply) -> Artefact | None:
-        model: Artefact | None = None
+    def _train(self, supply: Supply) -> list[Artefact]:
+        """The models of all stages, each of which goes on from the one before."""
+        models: list[Artefact] = []
         stages, config = self._recipe.train, self._model(supply)
         for number, stage in enumerate(stages):
             label = "train" if len(stages) == 1 else f"train {number}"
@@ -352,13 +355,13 @@ class _Road:
                 settings,
                 label=label,
                 run=self._run,
-                supply=replace(supply, initial=model or supply.initial),
+                supply=replace(supply, initial=models[-1] if models else supply.initial),
                 num_processes=self._options.num_processes,
                 listeners=self._options.listeners,
             )
-            model = self._step(label, make)
-            self._run.link_model(model)
-        return model
+            models.append(self._step(label, make))
+            self._run.link_model(models[-1])
+        return models
 
     def _step(self, label: str, make: Callable[[], Artefact]) -> Artefact:
         """Carries a step out, announces its begin and end, and notes its artefact in the run's record."""

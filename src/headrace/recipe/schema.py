@@ -92,8 +92,8 @@ class Recipe(Config):
             raise ValueError("corpus.hold_out is 0, and training is watched on held-out documents; hold out 1% or more")
         if not isinstance(self.model, GivenModel):
             self._check_shapes(self.model_config_or_default)
-            if self.corpus is not None:
-                self.check_stages(self.tokens_config.row_tokens)
+        if self.corpus is not None:
+            self.check_stages(self.tokens_config.row_tokens)
         return self
 
     def _check_data(self) -> None:
@@ -105,15 +105,28 @@ class Recipe(Config):
                 raise ValueError(f"train.{number}: the objective {name} learns from `examples`; write that section")
             if not stage.learns_from_examples and not has_rows:
                 raise ValueError(f"train.{number}: the objective {name} learns from rows of tokens; write a `corpus`")
+        if self.examples is not None and self.train and not any(stage.learns_from_examples for stage in self.train):
+            raise ValueError("`examples` are learnt from in no stage; leave them out, or add a stage such as classify")
+        self._check_adapters()
         if isinstance(self.model, GivenModel) and self.tokens_config.store is not None:
             raise ValueError("model.hf brings its own vocabulary, and `tokens.store` another; leave one of them out")
         if isinstance(self.model, GivenModel) and self.tokens_config.vocabulary != TokensConfig().vocabulary:
             raise ValueError("model.hf brings its own vocabulary; leave `tokens.vocabulary` out")
 
+    def _check_adapters(self) -> None:
+        for number, stage in enumerate(self.train[:-1]):
+            if stage.adapter is not None and not stage.adapter.is_mergeable:
+                raise ValueError(
+                    f"train.{number}.adapter: {stage.adapter.kind} cannot become part of the model that the next stage "
+                    "goes on from; use it in the last stage"
+                )
+
     def check_given(self, model: ModelConfig) -> None:
         """Raises RecipeError if a model that is there already cannot do what the recipe asks of it."""
         try:
             self._check_shapes(model)
+            if self.corpus is not None and any(not stage.learns_from_examples for stage in self.train):
+                _check_positions(model, self.tokens_config.row_tokens, "a row")
         except ValueError as error:
             raise RecipeError(f"{error} (it is the shape of model.hf)") from error
 
@@ -125,6 +138,10 @@ class Recipe(Config):
                     f"train.{number}: the objective {stage.objective.name} is for a model of shape "
                     f"{' or '.join(wanted)}, and model.shape is {shape}"
                 )
+            if isinstance(stage.objective, ExampleFields):
+                taken = stage.adapter.num_positions if stage.adapter and stage.adapter.prefix else 0
+                what = f"the max_tokens of train.{number}.objective"
+                _check_positions(model, stage.objective.max_tokens + taken, what)
         if self.evaluate is not None and self.train[-1].learns_from_examples:
             raise ValueError(
                 "evaluate is for models that continue text; a model of examples is always measured on them"
@@ -136,10 +153,8 @@ class Recipe(Config):
 
     def check_stages(self, row_tokens: int) -> None:
         """Raises ValueError if the model or a stage cannot have rows of so many tokens."""
-        model = None if isinstance(self.model, GivenModel) else self.model
-        if model is not None and model.positions == "learned" and (model.max_positions or 0) < row_tokens:
-            given = model.max_positions
-            raise ValueError(f"model.max_positions: {given} is less than a row's {row_tokens} tokens; raise it")
+        if self.model is not None and not isinstance(self.model, GivenModel):
+            _check_positions(self.model, row_tokens, "a row")
         for number, stage in enumerate(self.train):
             try:
                 if not stage.learns_from_examples:
@@ -172,3 +187,9 @@ class Recipe(Config):
             return self.model
         shape = SHAPES[type(self.train[0].objective)][0] if self.train else "decoder"
         return ModelConfig.model_validate({"preset": "tiny", "shape": shape})
+
+
+def _check_positions(model: ModelConfig, tokens: int, what: str) -> None:
+    """Raises ValueError for a model that knows fewer positions than something has tokens."""
+    if model.positions == "learned" and (model.max_positions or 0) < tokens:
+        raise ValueError(f"model.max_positions: {model.max_positions} is less than {what}'s {tokens} tokens")

@@ -65,7 +65,7 @@ class MaskTokens:
         original_BT = original_tokens(batch)
         if self.starts_word_V is not None:
             choice_BT = np.take_along_axis(choice_BT, self._word_starts(batch, original_BT), axis=1)
-        share = share_at(step, self.share, self.final_share, self.num_steps)
+        share = share_at(step, first=self.share, last=self.final_share, num_steps=self.num_steps)
         chosen_BT = (choice_BT < share) & used_BT & (batch.targets_BT != IGNORED)
         changed_BT = masked(original_BT, draws, self.mask_token, self.vocabulary_size)
         return replace(
@@ -102,7 +102,7 @@ class MaskNextTokens:
 
     def __call__(self, batch: Batch, step: int, places: Places) -> Batch:
         draws = Draws(self.seed, step, places, batch.targets_BT.shape[1])
-        share = share_at(step, self.share, self.final_share, self.num_steps)
+        share = share_at(step, first=self.share, last=self.final_share, num_steps=self.num_steps)
         masked_B1 = (places < round(self.rows_share * self.batch_rows))[:, None]
         chosen_BT = masked_B1 & (draws.numbers(DRAW_CHOICE) < share) & (batch.targets_BT != IGNORED)
         # A token is read in the place behind its target, if that is of the same piece.
@@ -147,7 +147,7 @@ class CutPrefix:
         )
 
 
-def share_at(step: int, first: float, last: float | None, num_steps: int) -> float:
+def share_at(step: int, *, first: float, last: float | None, num_steps: int) -> float:
     """A share that goes from one number to another, step by step."""
     return first if last is None else first + (last - first) * min(1.0, step / max(1, num_steps - 1))
 

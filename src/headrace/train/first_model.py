@@ -12,7 +12,7 @@ from headrace.models.build import Model, build_model
 from headrace.models.families import family_for
 from headrace.models.heads import Classifier, Headed, Tagger, pooling_of
 from headrace.models.hugging_face import load_model
-from headrace.models.task_folder import head_name
+from headrace.models.task_folder import head_name, head_of
 from headrace.models.transformer import Transformer
 from headrace.objectives.config import SHAPES, ClassifyConfig, TagConfig
 from headrace.objectives.prefer import PreferObjective
@@ -64,6 +64,8 @@ def _with_head(body: Model, stage: Stage, feed: Feed) -> nn.Module:
         assert isinstance(objective, TagConfig), "other objectives tell no classes"
         model = Tagger(body, len(feed.head.labels), dropout=objective.head_dropout)
     model.draw_head(stage.seed)
+    if stage.initial is not None and (head := head_of(stage.initial.path, feed.head.task, feed.head.labels)):
+        model.score.load_state_dict(head)  # the stage before told the same classes
     return model
 
 

@@ -51,10 +51,17 @@ class Stage:
         tokenizer = read_vocabulary(self.tokenizer_path)
         if self.initial is None:
             return ModelVocabulary(tokenizer, self.end_token, (self.end_token,), self.end_token)
-        _, facts = load_facts(self.initial.path)
         added = tuple(tokenizer.encode("", add_special_tokens=True).ids)
-        start = self.end_token if facts.start_token is None else facts.start_token
-        return ModelVocabulary(tokenizer, self.end_token, added, start, chat_template_of(self.initial.path))
+        template = chat_template_of(self.initial.path)
+        return ModelVocabulary(tokenizer, self.end_token, added, self.start_token, template)
+
+    @property
+    def start_token(self) -> int:
+        """What an encoder-decoder begins to write with."""
+        if self.initial is None:
+            return self.end_token
+        _, facts = load_facts(self.initial.path)
+        return self.end_token if facts.start_token is None else facts.start_token
 
     @property
     def end_token(self) -> int:

@@ -167,9 +167,18 @@ def build_optimizer(config: AnyOptimizerConfig, model: nn.Module) -> Optimizer:
         found = hidden_matrices(model, per_head=config.per_head)
         matrices = {name: rows for name, rows in found.items() if name in parameters}
     is_scaled = isinstance(config, AdamWConfig | LionConfig)
-    described = model.config if isinstance(model, Transformer) else None
-    scales = {name: learning_rate_scale(name, described) for name in parameters} if is_scaled and described else {}
+    scales = _rate_scales(model) if is_scaled else {}
     return Optimizer(config, parameters, matrices, rate_scales=scales)
+
+
+def _rate_scales(model: nn.Module) -> dict[str, float]:
+    """Factors of the rates of a Transformer's parameters, also where that is part of a model."""
+    return {
+        f"{prefix}.{name}" if prefix else name: learning_rate_scale(name, body.config)
+        for prefix, body in model.named_modules()
+        if isinstance(body, Transformer)
+        for name, _ in body.named_parameters()
+    }
 
 
 def _adamw(config: AdamWConfig, groups: Sequence[Group]) -> Rule:

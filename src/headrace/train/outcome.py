@@ -6,6 +6,7 @@ import shutil
 import statistics
 from typing import Any
 
+from headrace.objectives.config import ExampleFields
 from headrace.train.adapter_outcome import publish_adapter
 from headrace.train.averaging import put_weights
 from headrace.train.config import BEFORE_COOL_DOWN
@@ -70,12 +71,18 @@ def _publication(stage: Stage, loop: Loop, state: TrainState) -> Publication:
     return Publication(
         stage.tokenizer_path,
         stage.end_token,
-        loop.feed.row_tokens,
+        _longest_context(stage, loop),
         origin=stage.initial.path if stage.initial else None,
         task=head.task if head else None,
         labels=head.labels if head else (),
         ours=ours,
     )
+
+
+def _longest_context(stage: Stage, loop: Loop) -> int:
+    """Tokens of a row; or those that an example may have, also where none of the training had as many."""
+    objective = stage.config.objective
+    return objective.max_tokens if isinstance(objective, ExampleFields) else loop.feed.row_tokens
 
 
 def _speed(steps: list[dict[str, Any]], loop: Loop) -> dict[str, float]:

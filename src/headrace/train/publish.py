@@ -10,7 +10,7 @@ import orjson
 from torch import nn
 
 from headrace.models.config import ModelConfig
-from headrace.models.convert import TOKENIZER_FILES
+from headrace.models.convert import TOKENIZER, TOKENIZER_FILES, beginning_with
 from headrace.models.families import Facts, Family
 from headrace.models.families.native import Native
 from headrace.models.heads import Headed
@@ -129,6 +129,8 @@ def write_model_folder(model: nn.Module, folder: Path, about: Publication) -> No
     """Writes weights, configs, tokenizer and card."""
     body = body_of(model)
     facts = _facts(body, about)
+    if about.task is not None and facts.pad_token is None:
+        facts = replace(facts, pad_token=about.end_token)  # without one transformers classifies one text at a time
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model, Headed):
         assert about.task is not None, "a head has a task"
@@ -158,6 +160,15 @@ def _facts(body: Transformer, about: Publication) -> Facts:
 
 
 def _write_vocabulary(folder: Path, about: Publication) -> None:
+    _copy_vocabulary(folder, about)
+    tokenizer = read_vocabulary(folder / TOKENIZER) if about.task is not None else None
+    if tokenizer is not None and not tokenizer.num_special_tokens_to_add(False):
+        # Examples were read behind this token; so must texts be that others give the model.
+        written = beginning_with(tokenizer, (about.end_token,)).to_str(pretty=True)
+        write_file(folder / TOKENIZER, written.encode())
+
+
+def _copy_vocabulary(folder: Path, about: Publication) -> None:
     if about.origin is not None:
         for name in TOKENIZER_FILES:
             if (about.origin / name).is_file():

@@ -39,7 +39,15 @@ def row_feed(stage: Stage, group: Group) -> Feed:
             corruption(config.corrupt_inputs, seed=stage.seed, end_token=end, vocabulary_size=size)
         )
     assert not isinstance(config.objective, ExampleFields), "rows have no labels"
-    noise = Noise(read_vocabulary(stage.tokenizer_path), end, stage.seed, num_steps, row_tokens, batch_rows)
+    noise = Noise(
+        read_vocabulary(stage.tokenizer_path),
+        end,
+        stage.seed,
+        num_steps,
+        row_tokens,
+        batch_rows,
+        start_token=stage.start_token,
+    )
     if (transform := noise.transform(config.objective)) is not None:
         stream = stream.transformed(transform)
         # As at the end of the stage, and in every micro-batch alike, so that what is measured compares.

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from headrace.objectives.prefer import PreferObjective
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.trace import event, span
@@ -56,6 +57,8 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
     state = _restore(stage, feed, checkpoints, group)
     feed = with_reference(feed, stage, state.adapters)
     set_dtype(state.model, numerics.dtype)
+    if isinstance(feed.objective, PreferObjective) and feed.objective.reference is not None:
+        set_dtype(feed.objective.reference, numerics.dtype)
     metrics_path = stage.workspace.kept / "metrics.jsonl"
     metrics = MetricLog(metrics_path, resumed_step=state.progress.step) if group.leads else None
     parts = LoopParts(numerics, schedule or own, kept_step, checkpoints, metrics)

@@ -39,15 +39,15 @@ class TrainState:
         self.restore_model(tensors)
         if self.average is not None:
             self.average.weights = below(tensors, AVERAGE)
-        if self.adapters is not None:
-            self.adapters.restore(below(tensors, ADAPTER))
         others = (MODEL, AVERAGE, ADAPTER)
         moments = {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
         self.optimizer.restore(moments, num_updates=progress.num_updates)
 
     def restore_model(self, tensors: dict[str, Tensor]) -> None:
-        """Takes over the weights only."""
+        """Takes over the weights, and an adapter's ranks, only."""
         put_weights(self.model, below(tensors, MODEL))
+        if self.adapters is not None:
+            self.adapters.restore(below(tensors, ADAPTER))
 
 
 def below(tensors: dict[str, Tensor], beginning: str) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from real_data import MINILM, SMOLLM, TEXT, real
 from small_models import rough_decoder, rough_model, small_config
-from small_road import Road
+from small_road import END, Road
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from headrace.models.decoder import Decoder
@@ -30,7 +30,7 @@ Headrace = Callable[..., Any]
 def folder(road: Road, tmp_path: Path) -> Path:
     """A model as training publishes it."""
     decoder = rough_decoder(small_config(base_width=16))
-    write_model_folder(decoder, tmp_path / "trained", Publication(road.tokenizer_path, road.end_token, 32))
+    write_model_folder(decoder, tmp_path / "trained", Publication(road.tokenizer_path, END, 32))
     return tmp_path / "trained"
 
 

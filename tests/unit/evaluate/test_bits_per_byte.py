@@ -42,7 +42,7 @@ def measure(road: Road, root: Path) -> Measured:
 
     def publish(workspace) -> dict[str, int]:
         decoder = rough_decoder(small_config())
-        write_model_folder(decoder, workspace.output, Publication(road.tokenizer_path, road.end_token, 32))
+        write_model_folder(decoder, workspace.output, Publication(road.tokenizer_path, END, 32))
         return {}
 
     model = store.ensure(StepSpec("train", 1, Settings(), {}), publish)
@@ -142,7 +142,7 @@ def test_a_model_that_knows_nothing_needs_the_logarithm_of_its_vocabulary(road: 
     decoder = rough_decoder(small_config(tied=False))
     with torch.no_grad():
         decoder.head.weight.zero_()
-    write_model_folder(decoder, tmp_path, Publication(road.tokenizer_path, road.end_token, 32))
+    write_model_folder(decoder, tmp_path, Publication(road.tokenizer_path, END, 32))
     store = TokenStore(road.tokens, "validation")
 
     figures = summarise(measure_losses(tmp_path, store), store.lineage)["overall"]

@@ -94,7 +94,7 @@ def test_bfloat16_weights_are_taken_as_they_are(tmp_path: Path) -> None:
 
 @pytest.fixture
 def published(road: Road, tmp_path: Path) -> Path:
-    write_model_folder(rough_decoder(small_config()), tmp_path, Publication(road.tokenizer_path, road.end_token, 32))
+    write_model_folder(rough_decoder(small_config()), tmp_path, Publication(road.tokenizer_path, END, 32))
     return tmp_path
 
 

@@ -146,3 +146,48 @@ def test_the_loss_of_packed_rows_is_the_sum_over_their_documents(road: Road) -> 
 
     assert float(packed.detach()) == pytest.approx(separate, rel=1e-6)
     assert batch.num_targets == store.lengths.sum()
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("chunk", [16, 10_000])
+def test_a_bias_is_added_and_learnt(chunk: int, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cross_entropy, "CHUNK_LOGITS", chunk * VOCABULARY)
+    hidden, head, target = random_case(70, pattern)
+    bias = torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    both = Extra(z_weight=0.2, smoothing=0.1)
+
+    loss = summed_cross_entropy(hidden, head, target, bias_V=bias, extra=both)
+
+    logits = hidden @ head.T + bias
+    plain = functional.cross_entropy(logits, target, reduction="sum")
+    learnt = functional.cross_entropy(logits, target, reduction="sum", label_smoothing=0.1)
+    learnt = learnt + 0.2 * (logits.logsumexp(dim=1)[target != IGNORED] ** 2).sum()
+    torch.testing.assert_close(loss, plain, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        token_losses(hidden.detach(), head, target, bias_V=bias).sum(), plain.detach(), rtol=1e-5, atol=1e-4
+    )
+    wanted = torch.autograd.grad(learnt, (hidden, head, bias))
+    for ours, theirs in zip(torch.autograd.grad(loss, (hidden, head, bias)), wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
+def test_smoothing_is_torchs_and_is_not_counted(smoothing: float) -> None:
+    hidden, head, target = random_case(50, "every third")
+
+    loss = summed_cross_entropy(hidden, head, target, extra=Extra(smoothing=smoothing))
+
+    learnt = functional.cross_entropy(hidden @ head.T, target, reduction="sum", label_smoothing=smoothing)
+    assert torch.equal(loss.detach(), summed_cross_entropy(hidden, head, target).detach())
+    for ours, theirs in zip(gradients(loss, hidden, head), gradients(learnt, hidden, head), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_a_frozen_head_gets_no_gradient_and_what_is_before_it_the_same() -> None:
+    hidden, head, target = random_case(50, "every third")
+    frozen = head.detach()
+
+    summed_cross_entropy(hidden, frozen, target).backward()
+
+    assert frozen.grad is None
+    torch.testing.assert_close(hidden.grad, gradients(summed_cross_entropy(hidden, head, target), hidden, head)[0])

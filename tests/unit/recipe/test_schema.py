@@ -114,6 +114,6 @@ def forms_of(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[di
     """The schema itself, or what its references and alternatives lead to."""
     if "$ref" in schema:
         yield from forms_of(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    for inner in schema.get("anyOf", ()):
+    for inner in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
         yield from forms_of(inner, definitions)
     yield schema

@@ -28,7 +28,7 @@ def folder(road: Road, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         decoder.head.weight[END] = 0.0
         decoder.head.weight[1:] *= 3
-    write_model_folder(decoder, folder, Publication(road.tokenizer_path, road.end_token, ROW_TOKENS))
+    write_model_folder(decoder, folder, Publication(road.tokenizer_path, END, ROW_TOKENS))
     return folder
 
 
@@ -139,7 +139,7 @@ def recite(tokens: list[int], road: Road, folder: Path) -> Path:
         optimizer.step()
         if loss < 0.01:
             break
-    write_model_folder(decoder, folder, Publication(road.tokenizer_path, road.end_token, rows.shape[1]))
+    write_model_folder(decoder, folder, Publication(road.tokenizer_path, END, rows.shape[1]))
     return folder
 
 

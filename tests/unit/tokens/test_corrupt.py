@@ -13,7 +13,7 @@ from small_store import build_store
 
 from headrace.tokens import IGNORED, Batch, BatchStream, TokenStore
 from headrace.tokens.batch import PADDING_DOCUMENT
-from headrace.tokens.corrupt import MaskTokens, ReplaceInputs, original_tokens
+from headrace.tokens.corrupt import CutPrefix, MaskNextTokens, MaskTokens, ReplaceInputs, original_tokens, share_at
 from headrace.tokens.denoise import CorruptSpans, Denoising, EditTokens, pieces_of
 
 END, MASK, VOCABULARY, ROW_TOKENS, BATCH_ROWS = 0, 399, 399, 128, 64
@@ -25,6 +25,8 @@ TRANSFORMS: dict[str, Callable[[Batch, int, np.ndarray], Any]] = {
     "mask words": MaskTokens(3, 0.15, MASK, VOCABULARY, STARTS_WORD),
     "replace": ReplaceInputs(3, 0.1, 0.2, END, VOCABULARY),
     "spans": CorruptSpans(3, 0.15, 3.0, first_sentinel=999, end_token=1_000, pad_token=END),
+    "mask next": MaskNextTokens(3, 0.3, 0.5, BATCH_ROWS, MASK, VOCABULARY),
+    "prefix": CutPrefix(3),
     "edits": EditTokens(3, 0.1, 0.1, 0.1, VOCABULARY, pad_token=END),
 }
 
@@ -42,7 +44,8 @@ def stream(store: TokenStore) -> BatchStream:
 
 
 def arrays_of(result: Any) -> list[np.ndarray]:
-    return [np.asarray(getattr(result, name)) for name in result.__dataclass_fields__]
+    found = (getattr(result, name) for name in result.__dataclass_fields__)
+    return [array for array in found if array is not None]
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
@@ -51,7 +54,7 @@ def test_a_row_is_changed_alike_whoever_has_it(name: str, stream: BatchStream) -
     whole = arrays_of(transform(batch, 2, ALL))
 
     for places in (np.array([5]), np.array([0, 9, 33]), ALL[32:]):
-        part = Batch(*(getattr(batch, field)[places] for field in batch.__dataclass_fields__))
+        part = Batch(*(array[places] for array in arrays_of(batch)))
         for found, wanted in zip(arrays_of(transform(part, 2, places)), whole, strict=True):
             assert np.array_equal(found, wanted[places])
     other = arrays_of(transform(batch, 3, ALL))
@@ -186,3 +189,80 @@ def test_tokens_that_are_not_learnt_are_never_targets_and_still_seen(tmp_path: P
 
     assert original_tokens(batch)[:, :-1].tolist() == [list(range(1, 31))] * 4
     assert set(result.targets_BT[result.targets_BT != IGNORED].tolist()) <= set(range(2, 31, 2))
+
+
+def test_the_share_that_is_masked_goes_from_one_number_to_the_other(stream: BatchStream) -> None:
+    batch = stream.batch(1)
+    falls = MaskTokens(3, 0.5, MASK, VOCABULARY, final_share=0.1, num_steps=5)
+    used = (batch.documents_BT != PADDING_DOCUMENT).sum()
+
+    shares = [(falls(batch, step, ALL).targets_BT != IGNORED).sum() / used for step in range(7)]
+
+    assert shares == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1, 0.1, 0.1], abs=0.02)
+    assert share_at(0, first=0.3, last=0.1, num_steps=1) == 0.3
+    assert share_at(9, first=0.3, last=None, num_steps=1) == 0.3
+
+
+def test_masked_tokens_are_asked_one_place_before_they_are_read(stream: BatchStream) -> None:
+    masks = kept = other = chosen = asked = 0
+    half = BATCH_ROWS // 2
+    for step in range(3):
+        batch = stream.batch(step)
+        result = TRANSFORMS["mask next"](batch, step, ALL)
+        for name in ("tokens_BT", "targets_BT"):
+            assert np.array_equal(getattr(result, name)[half:], getattr(batch, name)[half:])
+        assert result.prefix_BT[:half].all()
+        assert not result.prefix_BT[half:].any()
+        for row in range(half):
+            for t in range(ROW_TOKENS):
+                is_target = result.targets_BT[row, t] != IGNORED
+                chosen += is_target
+                asked += batch.targets_BT[row, t] != IGNORED
+                if is_target:
+                    assert result.targets_BT[row, t] == batch.targets_BT[row, t]
+                goes_on = t + 1 < ROW_TOKENS and batch.positions_BT[row, t + 1] > 0
+                if not (is_target and goes_on):
+                    assert not goes_on or result.tokens_BT[row, t + 1] == batch.tokens_BT[row, t + 1]
+                    continue
+                masks += result.tokens_BT[row, t + 1] == MASK
+                kept += result.tokens_BT[row, t + 1] == batch.targets_BT[row, t]
+                other += result.tokens_BT[row, t + 1] not in (MASK, batch.targets_BT[row, t])
+
+    assert chosen / asked == pytest.approx(0.3, abs=0.02)
+    total = masks + kept + other
+    assert masks / total == pytest.approx(0.8, abs=0.02)
+    assert kept / total == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_the_share_of_masked_rows_is_exact_for_any_number_of_processes(world_size: int, store: TokenStore) -> None:
+    transform = MaskNextTokens(3, 0.3, 0.25, BATCH_ROWS, MASK, VOCABULARY)
+    masked = 0
+    for rank in range(world_size):
+        part = BatchStream(store, end_token=END, seed=7, batch_rows=BATCH_ROWS, rank=rank, world_size=world_size)
+        batch = part.transformed(transform).batch(4)
+        masked += int(batch.prefix_BT.all(axis=1).sum())
+
+    assert masked == 16
+
+
+def test_every_piece_is_cut_where_its_prefix_ends(stream: BatchStream) -> None:
+    shares = []
+    for step in range(2):
+        batch = stream.batch(step)
+        result = TRANSFORMS["prefix"](batch, step, ALL)
+        assert np.array_equal(result.tokens_BT, batch.tokens_BT)
+        assert not result.prefix_BT[batch.documents_BT == PADDING_DOCUMENT].any()
+        for row, (start, end) in pieces_of(batch):
+            length, prefix = end - start, int(result.prefix_BT[row, start:end].sum())
+            assert 1 <= prefix <= max(1, length - 1)
+            assert result.prefix_BT[row, start : start + prefix].all()
+            # The last place of the prefix is asked for the first token behind it, and no place before.
+            asked = result.targets_BT[row, start:end] != IGNORED
+            assert asked.tolist() == [t >= prefix - 1 for t in range(length)]
+            if length > 20:
+                shares.append(prefix / length)
+
+    assert len(shares) > 100
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
+    assert (min(shares) < 0.1, max(shares) > 0.9) == (True, True)

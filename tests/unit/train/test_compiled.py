@@ -75,7 +75,7 @@ def test_wrong_kernels_are_not_used(
     monkeypatch.setattr(Block, "compile", spoilt)
     events: list[dict[str, Any]] = []
     with caplog.at_level(logging.WARNING), recording(None, [events.append]):
-        chosen = compile_checked(model, batch, numerics=numerics_of("fp32"), group=Group())
+        chosen = compile_checked(model, batch, objective=RowObjective(), numerics=numerics_of("fp32"), group=Group())
     assert not chosen.compiled
     assert "wrong gradients on this machine" in caplog.text
     assert {event["name"] for event in events} == {"compiled_wrong"}

@@ -153,6 +153,11 @@ class AdapterConfig(Config):
         return self.prompt.tokens if self.prompt else 0
 
     @property
+    def is_mergeable(self) -> bool:
+        """Whether it can become part of the weights."""
+        return self.kind not in ("bottleneck", "prompt", "prefix")
+
+    @property
     def num_positions(self) -> int:
         """Positions of the model's context that the adapter takes from each document."""
         return self.prefix.tokens if self.prefix else self.num_placeholders
