@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from headrace.corpus.kernel import kernel
 
 Lengths = NDArray[np.int64]
-FULL = 1.1
-"""Rows that a batch is given room for, in parts of those that it would fill without a gap."""
+PART_TOKENS = 128
+"""Tokens that take as long as what a part costs besides its tokens, about."""
 MOST_LAYOUTS = 24
 """Layouts of a part that are looked at."""
 
@@ -43,12 +43,32 @@ class Shape:
 
 
 def shape_for(lengths_N: Lengths, sources_N: Lengths | None, *, batch: int, part_tokens: int) -> Shape:
-    """A shape that the usual batch of examples of these lengths fills in few parts with little room to spare."""
+    """The shape in which batches of examples of these lengths, given in random order, cost least.
+
+    A part costs its places, padding too, and PART_TOKENS more.
+    """
     row_tokens, source_tokens = int(lengths_N.max()), 0 if sources_N is None else int(sources_N.max())
-    means = [(lengths_N.mean(), row_tokens)] + ([] if sources_N is None else [(sources_N.mean(), source_tokens)])
-    rows = FULL * batch * max(mean / longest for mean, longest in means)
-    num_parts = max(1, round(rows * row_tokens / part_tokens))
-    return Shape(max(1, int(np.ceil(rows / num_parts))), row_tokens, source_tokens)
+    whole = Shape(len(lengths_N), row_tokens, source_tokens)
+    sources = np.zeros_like(lengths_N) if sources_N is None else sources_N
+    starts = range(0, min(len(lengths_N), MOST_LAYOUTS * batch), batch)
+    used = [
+        _rows_used(
+            lengths_N[start : start + batch], None if sources_N is None else sources_N[start : start + batch], whole
+        )
+        for start in starts
+    ]
+    most = max(1, part_tokens // max(row_tokens, source_tokens))
+    costs = {
+        rows: sum(-(-each // rows) for each in used) * (rows * (row_tokens + source_tokens) + PART_TOKENS)
+        for rows in range(1, most + 1)
+    }
+    return Shape(min(costs, key=lambda rows: costs[rows]), row_tokens, source_tokens)
+
+
+def _rows_used(lengths_N: Lengths, sources_N: Lengths, shape: Shape) -> int:
+    order_N = np.argsort(-(lengths_N + sources_N), kind="stable")
+    row_N = np.empty(len(order_N), np.int64)
+    return first_fit(lengths_N[order_N], sources_N[order_N], shape.row_tokens, shape.source_tokens, row_N)
 
 
 def cut_into_rows(lengths_N: Lengths, sources_N: Lengths | None, shape: Shape) -> list[tuple[Lengths, Layout]]:

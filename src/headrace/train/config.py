@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_se
 
 from headrace.config import Config
 from headrace.models.adapters.config import AdapterConfig
-from headrace.objectives.config import CausalConfig, ExampleFields, ObjectiveConfig
+from headrace.objectives.config import CausalConfig, ExampleFields, ObjectiveConfig, PreferConfig
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
@@ -93,8 +93,7 @@ class StageConfig(Config):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of matrix products; weights and sums stay fp32. `auto` takes bf16 where this machine multiplies faster in it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """Whether torch.compile fuses the kernels. `auto`: if there is a C++ compiler and the stage is long. Batches
-    of examples have ever other shapes, and are not compiled."""
+    """Whether torch.compile fuses the model's kernels. `auto`: if there is a C++ compiler and the stage is long."""
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_untouched(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -121,8 +120,8 @@ class StageConfig(Config):
             raise ValueError(
                 f"{wrong[0]} is for objectives on rows of tokens, not for {self.objective.name}; leave it out"
             )
-        if self.compile == "on":
-            raise ValueError(f"compile: on: batches of {self.objective.name} have ever other shapes; leave it out")
+        if self.compile == "on" and isinstance(self.objective, PreferConfig):
+            raise ValueError("compile: on: batches of preferences have ever other shapes; leave it out")
         return self
 
     @model_validator(mode="after")

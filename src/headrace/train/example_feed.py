@@ -1,6 +1,7 @@
 """A feed of labelled examples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from headrace.errors import InputError
 from headrace.examples import ExampleSet
 from headrace.examples.encoded import EncodedExamples
+from headrace.examples.packing import Shape, shape_for
 from headrace.examples.stream import ExampleStream, Sizes, padded_share
 from headrace.objectives.config import ClassifyConfig, ExampleFields, PreferConfig, SeqToSeqConfig, TagConfig
 from headrace.objectives.cross_entropy import Extra
@@ -51,29 +53,54 @@ def example_feed(stage: Stage, group: Group) -> Feed:
         examples.labels or examples.tags,
         num_placeholders=config.adapter.num_placeholders if config.adapter else 0,
     )
-    encoded = {name: encoder(examples.split(name)) for name in ("train", "validation") if name in examples.splits}
+    splits = [name for name in ("train", "validation") if name in examples.splits]
+    encoded: dict[str, EncodedExamples] = {name: encoder(examples.split(name)) for name in splits}
     if "validation" not in encoded:
         raise InputError("examples.validation is 0, and training is watched on held-out examples; take 10% or more.")
     sizes = sizes_of(stage)
-    stream = ExampleStream(encoded["train"], sizes, seed=stage.seed, rank=group.rank, world_size=group.size)
+    feed = _feed(stage, group, encoded, examples=examples, sizes=sizes)
+    if isinstance(objective, PreferConfig):
+        return feed
+    of_one_shape = replace(sizes, shape=_shape(encoded, sizes, group))
+    return replace(feed, for_compiled=_feed(stage, group, encoded, examples=examples, sizes=of_one_shape))
+
+
+def _feed(
+    stage: Stage, group: Group, encoded: Mapping[str, EncodedExamples], *, examples: ExampleSet, sizes: Sizes
+) -> Feed:
+    config, train = stage.config, encoded["train"]
+    stream = ExampleStream(train, sizes, seed=stage.seed, rank=group.rank, world_size=group.size)
     watched = ExampleStream(encoded["validation"], sizes, seed=None)
     batches = [stream.batch(step) for step in range(min(WATCHED_BATCHES, stream.num_batches))]
     return Feed(
-        objective=_objective(stage, encoded["train"], examples.labels),
+        objective=_objective(stage, train, examples.labels),
         stream=stream,
         micro_batch_rows=0,
-        num_steps=config.num_example_steps(len(encoded["train"])),
-        steps_per_epoch=len(encoded["train"]) / config.global_batch_examples,
+        num_steps=config.num_example_steps(len(train)),
+        steps_per_epoch=len(train) / config.global_batch_examples,
         held_out=watched,
         num_held_out=watched.num_batches,
         held_out_rows=0,
-        row_tokens=int(max(encoded["train"].inputs.lengths.max(), 1)),
+        row_tokens=int(max(train.inputs.lengths.max(), 1)),
+        step_tokens=round(config.global_batch_examples * float(train.lengths.mean())),
         head=_head(examples),
         facts={
             "examples_per_split": {name: len(split) for name, split in encoded.items()},
             "truncated": {name: split.num_truncated for name, split in encoded.items()},
             "padded_share": round(padded_share(batches), 4),
         },
+    )
+
+
+def _shape(encoded: Mapping[str, EncodedExamples], sizes: Sizes, group: Group) -> Shape:
+    """The shape of all parts of a stage, its validation's too."""
+    inputs = np.concatenate([split.inputs.lengths for split in encoded.values()])
+    read = [split.sources.lengths for split in encoded.values() if split.sources is not None]
+    return shape_for(
+        inputs,
+        np.concatenate(read) if read else None,
+        batch=max(1, sizes.batch // group.size),
+        part_tokens=sizes.part_tokens,
     )
 
 

@@ -45,7 +45,11 @@ class Feed:
     held_out_rows: int
     row_tokens: int
     """The longest context that the model sees."""
+    step_tokens: int
+    """That a step reads, about."""
     head: HeadNeeded | None = None
     """What the model needs to tell classes."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the stage's summary says of the data."""
+    for_compiled: "Feed | None" = None
+    """The same in batches of one shape, where this one's have many: for kernels that are compiled."""

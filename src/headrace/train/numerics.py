@@ -19,6 +19,10 @@ PRODUCT_SHAPE = (2048, 1024, 1024)  # rows, inner, columns: the size of a small 
 TIMED_PRODUCTS = 30
 COMPILED_STAGE_FLOPS = 5e13  # compiling takes 20 s of two cores and saves a quarter of each step: it pays after 90 s
 
+COMPILED_EXAMPLES_FLOPS = (
+    3e14  # in batches of one shape there is more padding, and a model with dropout is compiled twice
+)
+
 
 class Numerics(Config):
     """The choices that decide how results round."""
@@ -39,9 +43,9 @@ class Numerics(Config):
         speeds = {"fp32": matrix_gflops(torch.float32), "bf16": matrix_gflops(torch.bfloat16)}
         faster: Literal["fp32", "bf16"] = "bf16" if speeds["bf16"] > 1.2 * speeds["fp32"] else "fp32"
         precision = faster if config.precision == "auto" else config.precision
-        wanted = config.compile == "on" or (config.compile == "auto" and stage_flops > COMPILED_STAGE_FLOPS)
-        # Kernels are compiled for one shape of batch, and batches of examples have ever other shapes.
-        compiled = wanted and not config.learns_from_examples and compiler_found()
+        least = COMPILED_EXAMPLES_FLOPS if config.learns_from_examples else COMPILED_STAGE_FLOPS
+        wanted = config.compile == "on" or (config.compile == "auto" and stage_flops > least)
+        compiled = wanted and compiler_found()
         return cls(
             precision=precision, compiled=compiled, num_threads=num_threads, peak_gflops=round(speeds[precision], 1)
         )

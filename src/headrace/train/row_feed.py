@@ -63,4 +63,5 @@ def row_feed(stage: Stage, group: Group) -> Feed:
         num_held_out=watched_rows // held_out_rows,
         held_out_rows=held_out_rows,
         row_tokens=row_tokens,
+        step_tokens=config.global_batch_tokens,
     )

@@ -54,6 +54,8 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
         checkpoints.clean()
     numerics = _settle_numerics(stage, feed, group)
     numerics.apply()
+    if numerics.compiled and feed.for_compiled is not None:
+        feed = feed.for_compiled
     state = _restore(stage, feed, checkpoints, group)
     feed = with_reference(feed, stage, state.adapters)
     set_dtype(state.model, numerics.dtype)
@@ -83,7 +85,7 @@ def _settle_numerics(stage: Stage, feed: Feed, group: Group) -> Numerics:
     """What an earlier session of this stage chose, or a fresh choice; the leader's, in every process."""
     path = stage.workspace.kept / NUMERICS
     if group.leads and not path.exists():
-        num_tokens = feed.num_steps * stage.config.global_batch_tokens
+        num_tokens = feed.num_steps * feed.step_tokens
         flops = stage.model.flops_per_token(stage.vocabulary_size, feed.row_tokens) * num_tokens
         chosen = Numerics.choose(stage.config, stage_flops=flops, num_threads=stage.num_threads)
         write_file(path, chosen.model_dump_json().encode())
