@@ -49,7 +49,7 @@ def stream_of(
     examples: EncodedExamples, *, batch: int | None = None, part_tokens: int = 10_000, **given: Any
 ) -> ExampleStream:
     """All examples at once, unless a batch is given."""
-    sizes = Sizes(batch or len(examples), part_tokens, attention_tokens=500, padding_token=0)
+    sizes = Sizes(batch or len(examples), part_tokens, attention_tokens=4_000, padding_token=0)
     return ExampleStream(examples, sizes, **{"seed": 1, **given})
 
 

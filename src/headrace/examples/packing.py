@@ -109,44 +109,89 @@ def lay_out(lengths_N: Lengths, source_lengths_N: Lengths | None, *, attention_t
     sources_N = np.zeros_like(lengths_N) if source_lengths_N is None else source_lengths_N
     longest, longest_source = int(lengths_N.max()), int(sources_N.max())
     total, total_source = int(lengths_N.sum()), int(sources_N.sum())
+    most = max(1, min(total // longest, total_source // longest_source if longest_source else total))
     best, best_cost = None, float("inf")
-    fewest = max(1, min(total // longest, total_source // longest_source if longest_source else total))
-    for num_rows in range(fewest, max(0, fewest - MOST_LAYOUTS), -1):
-        for slack in (1.0, 1.04, 1.1):
-            row_tokens = max(longest, int(-(-total * slack // num_rows)))
-            source_tokens = max(longest_source, int(-(-total_source * slack // num_rows)))
-            row_N = np.empty(len(lengths_N), np.int64)
-            used = first_fit(lengths_N, sources_N, row_tokens, source_tokens, row_N)
-            tokens = max(int(np.bincount(row_N, lengths_N).max()), 1)
-            source = int(np.bincount(row_N, sources_N).max())
-            cost = used * sum(length * (1 + length / attention_tokens) for length in (tokens, source))
-            if cost < best_cost:
-                best, best_cost = Layout(row_N, used, tokens, source), cost
-            if used <= num_rows:
-                break
+    for num_rows in range(most, max(0, most - MOST_LAYOUTS), -1):
+        least = (max(longest, total / num_rows), max(longest_source, total_source / num_rows))
+        if _cost(num_rows, *least, attention_tokens=attention_tokens) >= best_cost:
+            break  # the fewer the rows, the dearer is even a layout without padding
+        row_N = np.empty(len(lengths_N), np.int64)
+        tokens, source = balance(lengths_N, sources_N, num_rows, row_N)
+        cost = _cost(num_rows, tokens, source, attention_tokens=attention_tokens)
+        if cost < best_cost:
+            best, best_cost = Layout(row_N, num_rows, tokens, source), cost
     assert best is not None, "there is at least one layout"
     return best
 
 
+def _cost(num_rows: int, tokens: float, source: float, *, attention_tokens: int) -> float:
+    return num_rows * sum(length * (1 + length / attention_tokens) for length in (tokens, source))
+
+
 @kernel
-def first_fit(
+def balance(
+    lengths_N: NDArray[np.int64], sources_N: NDArray[np.int64], num_rows: int, row_N: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Fills in a row for each sequence and its source, so that rows are about equally long; returns their lengths.
+
+    Each goes to the row that is shortest with it; then sequences of the longest rows move, or change places with
+    others, as long as that makes rows shorter.
+    """
+    used_R, source_used_R = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int64)
+    for n in range(len(lengths_N)):
+        chosen, least = 0, -1
+        for row in range(num_rows):
+            length = used_R[row] + lengths_N[n] + source_used_R[row] + sources_N[n]
+            if least < 0 or length < least:
+                chosen, least = row, length
+        row_N[n] = chosen
+        used_R[chosen] += lengths_N[n]
+        source_used_R[chosen] += sources_N[n]
+    for _ in range(2 * len(lengths_N)):
+        if not improve(lengths_N, sources_N, used_R, source_used_R, row_N):
+            break
+    return used_R.max(), source_used_R.max()
+
+
+@kernel
+def improve(
     lengths_N: NDArray[np.int64],
     sources_N: NDArray[np.int64],
-    row_tokens: int,
-    source_tokens: int,
+    used_R: NDArray[np.int64],
+    source_used_R: NDArray[np.int64],
     row_N: NDArray[np.int64],
-) -> int:
-    """Fills in the first row that has room for each sequence and its source; returns how many rows there are."""
-    left_R, source_left_R = np.empty(len(lengths_N), np.int64), np.empty(len(lengths_N), np.int64)
-    num_rows = 0
-    for n in range(len(lengths_N)):
-        row = 0
-        while row < num_rows and (left_R[row] < lengths_N[n] or source_left_R[row] < sources_N[n]):
-            row += 1
-        if row == num_rows:
-            left_R[row], source_left_R[row] = row_tokens, source_tokens
-            num_rows += 1
-        left_R[row] -= lengths_N[n]
-        source_left_R[row] -= sources_N[n]
-        row_N[n] = row
-    return num_rows
+) -> bool:
+    """Makes the one change to the longest row, or the row of the longest source, that shortens both most, if any."""
+    count = len(lengths_N)
+    best, best_n, best_m = used_R.max() + source_used_R.max(), -1, -1
+    longest, longest_source = used_R.argmax(), source_used_R.argmax()
+    for n in range(count):
+        here = row_N[n]
+        if here not in (longest, longest_source):
+            continue
+        for m in range(count + len(used_R)):  # another sequence to change places with, or a row to move to
+            there = row_N[m] if m < count else m - count
+            if there == here:
+                continue
+            more = lengths_N[n] - (lengths_N[m] if m < count else 0)
+            more_source = sources_N[n] - (sources_N[m] if m < count else 0)
+            most, most_source = 0, 0
+            for row in range(len(used_R)):
+                sign = (row == there) - (row == here)
+                most = max(most, used_R[row] + sign * more)
+                most_source = max(most_source, source_used_R[row] + sign * more_source)
+            if most + most_source < best:
+                best, best_n, best_m = most + most_source, n, m
+    if best_n < 0:
+        return False
+    here, there = row_N[best_n], row_N[best_m] if best_m < count else best_m - count
+    more = lengths_N[best_n] - (lengths_N[best_m] if best_m < count else 0)
+    more_source = sources_N[best_n] - (sources_N[best_m] if best_m < count else 0)
+    row_N[best_n] = there
+    if best_m < count:
+        row_N[best_m] = here
+    used_R[here] -= more
+    used_R[there] += more
+    source_used_R[here] -= more_source
+    source_used_R[there] += more_source
+    return True

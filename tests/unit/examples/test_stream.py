@@ -138,4 +138,4 @@ def test_padding_is_at_most_a_few_hundredths(batch: int, spread: float, kind: st
 
     share = padded_share([stream.batch(step) for step in range(stream.num_batches)])
 
-    assert share <= (0.03 if kind == "classify" else 0.06), share
+    assert share <= 0.03
