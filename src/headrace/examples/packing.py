@@ -51,12 +51,7 @@ def shape_for(lengths_N: Lengths, sources_N: Lengths | None, *, batch: int, part
     whole = Shape(len(lengths_N), row_tokens, source_tokens)
     sources = np.zeros_like(lengths_N) if sources_N is None else sources_N
     starts = range(0, min(len(lengths_N), MOST_LAYOUTS * batch), batch)
-    used = [
-        _rows_used(
-            lengths_N[start : start + batch], None if sources_N is None else sources_N[start : start + batch], whole
-        )
-        for start in starts
-    ]
+    used = [_rows_used(lengths_N[start : start + batch], sources[start : start + batch], whole) for start in starts]
     most = max(1, part_tokens // max(row_tokens, source_tokens))
     costs = {
         rows: sum(-(-each // rows) for each in used) * (rows * (row_tokens + source_tokens) + PART_TOKENS)

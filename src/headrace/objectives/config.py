@@ -181,8 +181,17 @@ SHAPES: dict[type[Config], tuple[str, ...]] = {
 
 
 Name = Literal[
-    *("causal", "masked", "causal_and_masked", "prefix_lm", "span_denoising", "full_denoising"),
-    *("classify", "tag", "seq2seq", "instruct", "prefer"),
+    "causal",
+    "masked",
+    "causal_and_masked",
+    "prefix_lm",
+    "span_denoising",
+    "full_denoising",
+    "classify",
+    "tag",
+    "seq2seq",
+    "instruct",
+    "prefer",
 ]
 
 
