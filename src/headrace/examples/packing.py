@@ -63,7 +63,7 @@ def shape_for(lengths_N: Lengths, sources_N: Lengths | None, *, batch: int, part
 def _rows_used(lengths_N: Lengths, sources_N: Lengths, shape: Shape) -> int:
     order_N = np.argsort(-(lengths_N + sources_N), kind="stable")
     row_N = np.empty(len(order_N), np.int64)
-    return first_fit(lengths_N[order_N], sources_N[order_N], shape.row_tokens, shape.source_tokens, row_N)
+    return int(first_fit(lengths_N[order_N], sources_N[order_N], shape.row_tokens, shape.source_tokens, row_N))
 
 
 def cut_into_rows(lengths_N: Lengths, sources_N: Lengths | None, shape: Shape) -> list[tuple[Lengths, Layout]]:
@@ -121,6 +121,30 @@ def lay_out(lengths_N: Lengths, source_lengths_N: Lengths | None, *, attention_t
 
 def _cost(num_rows: int, tokens: float, source: float, *, attention_tokens: int) -> float:
     return num_rows * sum(length * (1 + length / attention_tokens) for length in (tokens, source))
+
+
+@kernel
+def first_fit(
+    lengths_N: NDArray[np.int64],
+    sources_N: NDArray[np.int64],
+    row_tokens: int,
+    source_tokens: int,
+    row_N: NDArray[np.int64],
+) -> int:
+    """Fills in the first row that has room for each sequence and its source; returns how many rows there are."""
+    left_R, source_left_R = np.empty(len(lengths_N), np.int64), np.empty(len(lengths_N), np.int64)
+    num_rows = 0
+    for n in range(len(lengths_N)):
+        row = 0
+        while row < num_rows and (left_R[row] < lengths_N[n] or source_left_R[row] < sources_N[n]):
+            row += 1
+        if row == num_rows:
+            left_R[row], source_left_R[row] = row_tokens, source_tokens
+            num_rows += 1
+        left_R[row] -= lengths_N[n]
+        source_left_R[row] -= sources_N[n]
+        row_N[n] = row
+    return num_rows
 
 
 @kernel

@@ -10,11 +10,12 @@ import orjson
 from torch import nn
 
 from headrace.models.config import ModelConfig
-from headrace.models.convert import TOKENIZER, TOKENIZER_FILES, beginning_with
+from headrace.models.convert import TOKENIZER_FILES, beginning_with
 from headrace.models.families import Facts, Family
 from headrace.models.families.native import Native
 from headrace.models.heads import Headed
 from headrace.models.hugging_face import load_facts, save_model
+from headrace.models.opened import TOKENIZER
 from headrace.models.task_folder import Task, TaskModel, save_task_model
 from headrace.models.transformer import Transformer
 from headrace.store import write_file
