@@ -62,7 +62,7 @@ def write_project(folder: Path, *, count: int = 80) -> Path:
         answer = "wet" if good else "dry"
         rows["instruct"].append({"prompt": " ".join(text), "answer": answer})
         rows["prefer"].append({"prompt": " ".join(text), "chosen": answer, "rejected": "neither of them"})
-    rows["prose"] = [{"text": " ".join(sum((words(GOOD) for _ in range(6)), []))} for _ in range(count)]
+    rows["prose"] = [{"text": " ".join(word for _ in range(6) for word in words(GOOD))} for _ in range(count)]
     for name, records in rows.items():
         (folder / f"{name}.jsonl").write_bytes(b"\n".join(map(orjson.dumps, records)) + b"\n")
     return folder

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from headrace.models.adapters.merging import NOT_PART, merge
+from headrace.models.adapters.merging import NOT_PART, merge, take_out
 from headrace.models.adapters.peft_files import save_peft
 from headrace.models.build import Model
 from headrace.models.encoder_decoder import EncoderDecoder
@@ -34,7 +34,8 @@ def publish_adapter(stage: Stage, state: TrainState, loop: Loop) -> dict[str, An
         task = "TOKEN_CLS" if loop.feed.head.task == "tag" else "SEQ_CLS"
     save_peft(adapters, stage.workspace.output / FOLDER, base=base, task=task, num_steps=loop.num_steps)
     if config.kind in NOT_PART:
-        return {"adapter": config.kind}
+        take_out(adapters)
+        return {"adapter": config.kind, "merged": False}
     generator = torch.Generator().manual_seed(stage.seed)
     token_1T = torch.randint(stage.vocabulary_size, (1, WATCHED_TOKENS), generator=generator)
     set_dtype(state.model, torch.float32)  # training is over

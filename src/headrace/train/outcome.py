@@ -6,6 +6,7 @@ import shutil
 import statistics
 from typing import Any
 
+from headrace.models.adapters.config import AdapterConfig
 from headrace.objectives.config import ExampleFields
 from headrace.train.adapter_outcome import publish_adapter
 from headrace.train.averaging import put_weights
@@ -31,7 +32,8 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
         state.restore_model(loop.checkpoints.load(progress.best_step)[0])
     metrics_path = stage.workspace.kept / "metrics.jsonl"
     adapter = publish_adapter(stage, state, loop) if state.adapters is not None else {}
-    write_model_folder(state.model, stage.workspace.output, _publication(stage, loop, state))
+    beside = stage.config.adapter if adapter and not adapter["merged"] else None
+    write_model_folder(state.model, stage.workspace.output, _publication(stage, loop, beside=beside))
     for step in loop.checkpoints.always_kept():
         path = loop.checkpoints.path_of(step)
         shutil.copytree(path, stage.workspace.output / BEFORE_COOL_DOWN / path.name, copy_function=os.link)
@@ -62,12 +64,13 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
     }
 
 
-def _publication(stage: Stage, loop: Loop, state: TrainState) -> Publication:
+def _publication(stage: Stage, loop: Loop, *, beside: AdapterConfig | None) -> Publication:
+    """beside: an adapter that is no part of the weights."""
     head, ours = loop.feed.head, dict[str, Any]()
     if stage.config.learns_from_examples:
         ours["objective"] = stage.config.objective.as_json()
-    if state.adapters is not None and state.adapters.attached:
-        ours["adapter"] = stage.config.adapter.as_json() if stage.config.adapter else None
+    if beside is not None:
+        ours["adapter"] = beside.as_json()
     return Publication(
         stage.tokenizer_path,
         stage.end_token,
