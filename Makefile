@@ -32,6 +32,7 @@ run: $(INSTALLED)
 DATA_spam := spam
 DATA_reviews := reviews
 DATA_reviews-unbalanced := reviews
+DATA_reviews-prompt := reviews smollm2
 DATA_entities := entities minilm
 DATA_translate-zh := help
 DATA_translate-fr := help

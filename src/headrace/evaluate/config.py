@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from headrace.config import Config
+from headrace.evaluate.prompt_config import PromptConfig
 
 
 class BitsPerByteConfig(Config):
@@ -29,6 +30,8 @@ class EvaluateConfig(Config):
     """Loss on all held-out documents."""
     samples: SamplesConfig | None = None
     """Continuations of given prompts."""
+    prompt: PromptConfig | None = None
+    """Classification of `examples` by a model that was never trained for it, through a template."""
 
     @model_validator(mode="before")
     @classmethod

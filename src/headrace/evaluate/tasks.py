@@ -6,14 +6,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from headrace.errors import InputError
 from headrace.evaluate.answers import instruction_report, preference_report
 from headrace.evaluate.classification import classification_report, multi_label_report
+from headrace.evaluate.prompt_config import PromptConfig
+from headrace.evaluate.prompting import Answered, Question, classify_by_prompt
 from headrace.evaluate.tagging import frequent_tags, tagging_baseline, tagging_report
 from headrace.evaluate.task_report import AnyTaskReport, Baseline, Figure, write_task_report
 from headrace.evaluate.translation import translation_report
 from headrace.examples import ExampleSet
 from headrace.examples.classify import label_numbers
 from headrace.examples.encoded import EncodedExamples
+from headrace.models.opened import open_model
 from headrace.objectives.config import ClassifyConfig, PreferConfig, SeqToSeqConfig, TagConfig
 from headrace.serve.predictor import Predictor
 from headrace.tokens.batch import IGNORED
@@ -33,6 +37,38 @@ def measure_task(model: Path, examples: Path, *, before: Path | None, seed: int,
     report = _measure(predictor, found, found.split(split), before=before, seed=seed)
     write_task_report(report, folder)
     return {"split": split, "task": report.task, **main_figures(report)}
+
+
+def measure_prompt(config: PromptConfig, model: Path, examples: Path, *, seed: int, folder: Path) -> dict[str, Any]:
+    """Writes `task.json` on the test split, or the validation split, as a model without training classifies it.
+
+    Raises InputError for examples of another kind, or verbalisers that are not those of their labels.
+    """
+    found = ExampleSet(examples)
+    if found.kind != "classify":
+        raise InputError(f"evaluate.prompt: examples are of kind {found.kind}, wanted one label each.")
+    if set(config.verbalisers) != set(found.labels):
+        raise InputError(
+            f"evaluate.prompt.verbalisers: got {', '.join(config.verbalisers)}, wanted {', '.join(found.labels)}."
+        )
+    split = "test" if "test" in found.splits else "validation"
+    table = found.split(split).slice(0, MOST_WRITTEN)
+    train = [Answered(question, label) for question, label in zip(*_questions(found.split("train")), strict=True)]
+    asked, truth = _questions(table)
+    probability_NC = classify_by_prompt(open_model(model), asked, config, train=train)
+    places = [list(config.verbalisers).index(label) for label in found.labels]
+    numbers = np.array([found.labels.index(label) for label in truth])
+    report = classification_report(
+        numbers, probability_NC[:, places], labels=found.labels, seed=seed, texts=table["text"].to_pylist()
+    )
+    write_task_report(report, folder)
+    return {"split": split, "task": report.task, **main_figures(report)}
+
+
+def _questions(table: pa.Table) -> tuple[list[Question], list[str]]:
+    pairs = table["text_pair"].to_pylist() if "text_pair" in table.column_names else [None] * table.num_rows
+    texts = zip(table["text"].to_pylist(), pairs, strict=True)
+    return [Question(text, pair or "") for text, pair in texts], table["label"].to_pylist()
 
 
 def main_figures(report: AnyTaskReport) -> dict[str, float]:

@@ -31,7 +31,7 @@ from headrace.pipeline.rates import find_rate
 from headrace.pipeline.result import Run
 from headrace.pipeline.stored_tokens import StoredTokens, find_tokens
 from headrace.pipeline.supply import Supply
-from headrace.pipeline.task_step import evaluate_task
+from headrace.pipeline.task_step import evaluate_prompt, evaluate_task
 from headrace.pipeline.threads import wait_asleep
 from headrace.pipeline.training import TrainSettings, train
 from headrace.recipe import Recipe
@@ -206,6 +206,16 @@ class _Road:
         vocabulary = given or self._make_vocabulary(curated or examples)
         stored_or_none = self._encode(curated, vocabulary) if curated is not None else None
         return Supply(vocabulary, stored_or_none, examples, given)
+
+    def _ask(self) -> None:
+        """Puts the examples to a model that was never trained for them."""
+        recipe, folder, store = self._recipe, self._options.recipe_folder, self._store
+        assert isinstance(recipe.model, GivenModel), "the recipe was checked"
+        assert recipe.evaluate is not None, "the recipe was checked"
+        model = self._step("model", partial(take_in_model, recipe.model, folder=folder, store=store))
+        examples = self._make_examples()
+        make = partial(evaluate_prompt, recipe.evaluate, model=model, examples=examples, seed=recipe.seed, store=store)
+        self._step("evaluate", make)
 
     def _make_examples(self) -> Artefact:
         config, folder, seed = self._recipe.examples, self._options.recipe_folder, self._recipe.seed

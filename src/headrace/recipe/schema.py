@@ -79,7 +79,9 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
-        if not self.train and (self.model or self.evaluate):
+        if self.evaluate is not None and self.evaluate.prompt is not None:
+            self._check_prompt()
+        elif not self.train and (self.model or self.evaluate):
             raise ValueError("`model` and `evaluate` need a `train` section; add one, or leave them out")
         if self.corpus is None and self.examples is None and self.tokens_config.store is None:
             raise ValueError("`corpus` is missing; it must be written, or `tokens.store` or `examples` in its place")
@@ -95,6 +97,16 @@ class Recipe(Config):
         if self.corpus is not None:
             self.check_stages(self.tokens_config.row_tokens)
         return self
+
+    def _check_prompt(self) -> None:
+        """A prompt asks a model that is there about examples, and nothing is trained."""
+        assert self.evaluate is not None, "the caller has looked"
+        if self.train or self.corpus is not None or self.tokens is not None:
+            raise ValueError("evaluate.prompt is asked without training; leave `train`, `corpus` and `tokens` out")
+        if self.examples is None or not isinstance(self.model, GivenModel):
+            raise ValueError("evaluate.prompt needs `examples` to ask about and `model: {hf: ...}` to ask")
+        if self.evaluate.bits_per_byte is not None or self.evaluate.samples is not None:
+            raise ValueError("evaluate.prompt stands alone: the others need a `train` section")
 
     def _check_data(self) -> None:
         """Every stage has what it learns from, and a vocabulary that fits."""
