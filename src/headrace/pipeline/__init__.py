@@ -11,7 +11,8 @@ is never ahead of its artefacts.
     result.py        a run as Python sees it
 """
 
+from headrace.pipeline.options import RunOptions
 from headrace.pipeline.result import Run, model_path, open_generator, open_run
-from headrace.pipeline.run import RunOptions, run_recipe
+from headrace.pipeline.run import run_recipe
 
 __all__ = ["Run", "RunOptions", "model_path", "open_generator", "open_run", "run_recipe"]

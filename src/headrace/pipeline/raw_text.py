@@ -1,0 +1,37 @@
+"""A corpus before it is made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.corpus.config import CorpusConfig
+from headrace.corpus.decide.rules import check_rules
+from headrace.corpus.discover import find_files
+from headrace.corpus.raw_file import RawFile
+from headrace.errors import RecipeError
+from headrace.pipeline.compared import check_compared
+from headrace.pipeline.options import RunOptions
+from headrace.store import Artefact, RunFolder
+
+
+@dataclass(frozen=True)
+class RawText:
+    """A corpus that is yet to be made, checked as far as that goes without reading it."""
+
+    corpus: CorpusConfig
+    files: dict[str, list[RawFile]]
+    earlier: dict[str, Artefact]
+
+    @classmethod
+    def find(cls, corpus: CorpusConfig, run: str, options: RunOptions) -> "RawText":
+        check_rules(corpus)
+        check_compared(corpus, options.recipe_folder)
+        earlier = {name: _earlier(run, name, options.runs) for name in corpus.earlier}
+        files = {source.name: find_files(source, options.recipe_folder) for source in corpus.sources}
+        return cls(corpus, files, earlier)
+
+
+def _earlier(run: str, name: str, runs: Path) -> Artefact:
+    """The curated corpus of an earlier run. Raises InputError if there is none."""
+    if name == run:
+        raise RecipeError(f"corpus.earlier: {name} is this run itself. Name runs that came before it.")
+    return RunFolder(runs / name).artefact("curate")
