@@ -223,7 +223,6 @@ PROMPT = {"prompt": {"tokens": 4}}
         ),
         ({"train": {"objective": "seq2seq"}}, "shape encoder_decoder or decoder, and model.shape is encoder"),
         ({"train": {"objective": "classify", "tokens": 1000}}, "tokens is for objectives on rows of tokens"),
-        ({"train": {"objective": "classify", "compile": "on"}}, "compile"),
         (
             {"corpus": SOURCES, "train": {"objective": "masked", "global_batch_examples": 8}},
             "global_batch_examples is for objectives on examples, not for masked",
@@ -243,7 +242,7 @@ PROMPT = {"prompt": {"tokens": 4}}
         ),
         ({"evaluate": ["bits_per_byte"]}, "a model of examples is always measured on them"),
         ({"model": {"hf": "a"}, "tokens": {"vocabulary": {"train": 300}}}, "brings its own vocabulary; leave"),
-        ({"model": {"hf": "a", "width": 32}}, r"model\.width: unknown key"),
+        ({"model": {"hf": "a", "width": 32}}, r" model\.width: unknown key"),
         (
             {
                 "corpus": SOURCES,
