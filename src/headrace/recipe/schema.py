@@ -31,7 +31,7 @@ NAME = r"\w[\w.-]{0,99}"
 
 def _model_kind(given: Any) -> str:
     named = "hf" in given if isinstance(given, dict) else isinstance(given, GivenModel)
-    return "given" if named else "fresh"
+    return GivenModel.__name__ if named else ModelConfig.__name__  # names of branches are left out of what users read
 
 
 def _as_stages(given: Any) -> Any:
@@ -39,7 +39,8 @@ def _as_stages(given: Any) -> Any:
 
 
 AnyModel = Annotated[
-    Annotated[ModelConfig, Tag("fresh")] | Annotated[GivenModel, Tag("given")], Discriminator(_model_kind)
+    Annotated[ModelConfig, Tag(ModelConfig.__name__)] | Annotated[GivenModel, Tag(GivenModel.__name__)],
+    Discriminator(_model_kind),
 ]
 
 

@@ -204,6 +204,63 @@ def test_an_impossible_combination_is_refused_with_the_remedy(change: dict[str, 
         check_recipe({**MINIMAL, **change}, "r.yaml")
 
 
+TASK = {"name": "x", "seed": 1, "examples": {"train": "a.jsonl"}, "model": {"shape": "encoder"}}
+PROMPT = {"prompt": {"tokens": 4}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train": {"objective": "clasify"}}, r"train\.0\.objective"),
+        ({"examples": None, "corpus": SOURCES}, "train.0: the objective classify learns from `examples`; write that"),
+        (
+            {"train": {"objective": "masked"}},
+            "train.0: the objective masked learns from rows of tokens; write a `corpus`",
+        ),
+        (
+            {"corpus": SOURCES, "train": {"objective": "masked"}},
+            "`examples` are learnt from in no stage; leave them out, or add a stage such as classify",
+        ),
+        ({"train": {"objective": "seq2seq"}}, "shape encoder_decoder or decoder, and model.shape is encoder"),
+        ({"train": {"objective": "classify", "tokens": 1000}}, "tokens is for objectives on rows of tokens"),
+        (
+            {"corpus": SOURCES, "train": {"objective": "masked", "global_batch_examples": 8}},
+            "global_batch_examples is for objectives on examples, not for masked",
+        ),
+        (
+            {"corpus": SOURCES, "train": {"objective": "masked", "adapter": PROMPT}},
+            "adapter: prompt takes the place of first tokens, which rows do not keep free; take prefix",
+        ),
+        ({"train": {"objective": "classify", "adapter": {"lora": {}, "ia3": {}}}}, "an adapter is exactly one of"),
+        (
+            {"train": [{"objective": "classify", "adapter": PROMPT}, {"objective": "classify"}]},
+            r"train\.0\.adapter: prompt cannot become part of the model that the next stage goes on from; use it",
+        ),
+        (
+            {"model": {"shape": "encoder", "positions": "learned", "max_positions": 100}},
+            r"model\.max_positions: 100 is less than the max_tokens of train\.0\.objective's 256 tokens",
+        ),
+        ({"evaluate": ["bits_per_byte"]}, "a model of examples is always measured on them"),
+        ({"model": {"hf": "a"}, "tokens": {"vocabulary": {"train": 300}}}, "brings its own vocabulary; leave"),
+        ({"model": {"hf": "a", "width": 32}}, r" model\.width: unknown key"),
+        (
+            {
+                "corpus": SOURCES,
+                "model": {"hf": "a"},
+                "train": [{"global_batch_tokens": 1000}, {"objective": "instruct"}],
+            },
+            "global_batch_tokens 1,000 is no multiple of row_tokens 256",
+        ),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused_in_a_sentence(change: dict[str, Any], message: str) -> None:
+    stage = {**TASK, "train": {"objective": "classify"}, **change}
+    given = {name: value for name, value in stage.items() if value is not None}
+
+    with pytest.raises(RecipeError, match=message):
+        check_recipe(given, "r.yaml")
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(RecipeError) as caught:
         check_recipe({"nmae": "x", "seed": "7", "corpus": SOURCES}, "r.yaml")
