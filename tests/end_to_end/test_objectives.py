@@ -81,6 +81,12 @@ def test_a_model_that_is_given_goes_on_from_a_folder_and_from_a_gguf_file(projec
         assert measured.summary["answer_loss"] < finals[name][0]
     assert finals["gguf"] == pytest.approx(finals["folder"], rel=1e-4)
 
-    wrong = recipe_of("wrong", rows=True, train={**ROWS, "objective": "masked"}, tokens=None, model={"hf": "given"})
+    wrong = recipe_of(
+        "wrong",
+        rows=True,
+        train={**ROWS, "objective": "masked"},
+        tokens={"row_tokens": 64},
+        model={"hf": "given"},
+    )
     with pytest.raises(RecipeError, match="the objective masked is for a model of shape encoder"):
         carry_out(wrong, project, project / "runs")
