@@ -20,7 +20,7 @@ from headrace.corpus.quantity import quantities_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import EngineKind, Limits, Workers, open_engine
 from headrace.errors import CapacityError, DamageError, RecipeError
-from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig
 from headrace.models.given import GivenModel
 from headrace.pipeline import steps
 from headrace.pipeline.compared import check_compared
@@ -218,7 +218,7 @@ class _Road:
         make = partial(steps.make_vocabulary, config, texts=texts, folder=folder, store=self._store)
         return self._step("vocabulary", make)
 
-    def _model(self, supply: Supply) -> ModelConfig:
+    def _model(self, supply: Supply) -> AnyModelConfig:
         """What the first stage begins with."""
         if isinstance(self._recipe.model, GivenModel):
             assert supply.initial is not None, "a given model was taken in"

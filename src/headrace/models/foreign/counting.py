@@ -9,7 +9,11 @@ from headrace.models.foreign.config import ForeignConfig
 
 def describe(inner: Any, shape: Literal["decoder", "encoder", "encoder_decoder"]) -> ForeignConfig:
     """What is known of a model; its weights may be without memory."""
-    config, embedding, head = inner.config.get_text_config(), inner.get_input_embeddings(), inner.get_output_embeddings()
+    config, embedding, head = (
+        inner.config.get_text_config(),
+        inner.get_input_embeddings(),
+        inner.get_output_embeddings(),
+    )
     tied = head is not None and head.weight is embedding.weight
     tables = {id(module.weight): module.weight for module in inner.modules() if isinstance(module, nn.Embedding)}
     if tied:

@@ -56,8 +56,8 @@ def read_foreign_config(folder: Path) -> dict[str, Any]:
     for name, value in _entries(config):
         if name == "auto_map":
             raise InputError(
-                f"{folder / CONFIG}: its model is code of its own ({name}), and code from a folder is never run. Give a "
-                "model that transformers has a class for."
+                f"{folder / CONFIG}: its model is code of its own ({name}), and code from a folder is never run. Give "
+                "a model that transformers has a class for."
             )
         if name.endswith("_implementation") and isinstance(value, str) and "/" in value:
             raise InputError(f"{folder / CONFIG}: {name} names code elsewhere ({value}), which is never fetched.")
@@ -149,7 +149,7 @@ def load_foreign_head(
         torch.manual_seed(0 if seed is None else seed)
         inner, missing = _load(folder, config, task)
         base = f"{inner.base_model_prefix}."
-        if lost := [name for name in missing if seed is None or name.startswith(base) and ".pooler." not in name]:
+        if lost := [name for name in missing if seed is None or (name.startswith(base) and ".pooler." not in name)]:
             raise InputError(f"{folder}: no weights for {_some(lost)}.")
         if not is_same and seed is not None:
             _forget_labels(inner, len(labels))
@@ -194,12 +194,10 @@ def save_foreign(model: Foreign, folder: Path, *, ours: Mapping[str, Any]) -> No
         model.inner.save_pretrained(folder)
 
 
-def copy_folder(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Copies a model as it is: config, safetensors, and files of the given names."""
-    config = read_foreign_config(source)
-    (target / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
-    others = (*names, "generation_config.json", INDEX, *(path.name for path in source.glob("*.safetensors")))
-    for name in others:
+def copy_folder(source: Path, target: Path, *, others: tuple[str, ...]) -> None:
+    """Copies a model as it is: config, safetensors, and files of the other names."""
+    weights = (path.name for path in source.glob("*.safetensors"))
+    for name in (CONFIG, "generation_config.json", INDEX, *weights, *others):
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
 
@@ -209,8 +207,8 @@ def _config(folder: Path) -> Any:
     library = need_transformers(family)
     if family not in library.models.auto.configuration_auto.CONFIG_MAPPING_NAMES:
         raise InputError(
-            f"{folder / CONFIG}: model_type is {family!r}, which neither headrace nor transformers {library.__version__} "
-            f"knows. headrace has {', '.join(FAMILIES)}."
+            f"{folder / CONFIG}: model_type is {family!r}, which neither headrace nor transformers "
+            f"{library.__version__} knows. headrace has {', '.join(FAMILIES)}."
         )
     with _as_input_errors(folder):
         return library.AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)

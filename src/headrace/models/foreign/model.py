@@ -46,6 +46,7 @@ class Foreign(nn.Module):
 
     def _inputs(self, group: Group) -> dict[str, Any]:
         inputs, source = group.inputs, group.source
+        self._check(max(side.token_GL.shape[1] for side in (inputs, source) if side is not None))
         keeps_nothing = {} if self.config.shape == "encoder" else {"use_cache": False}
         if self.config.shape != "encoder_decoder":
             return {"input_ids": inputs.token_GL, "attention_mask": inputs.mask_GL, **keeps_nothing}
@@ -58,6 +59,14 @@ class Foreign(nn.Module):
             **keeps_nothing,
         }
 
+    def _check(self, length: int) -> None:
+        most = self.config.max_positions
+        if most is not None and length > most:
+            raise InputError(
+                f"a document of {length:,} tokens, and the model of kind {self.config.family!r} has positions for "
+                f"{most:,}. Make tokens.row_tokens, or the objective's max_tokens, smaller."
+            )
+
     def logits_at(self, rows: Rows, place_N: Tensor) -> Tensor:
         """Logits (N, V) of some places, counted over all rows end to end; none of them may be padding."""
         index_T = torch.full((rows.token_BT.numel(),), -1)
@@ -68,7 +77,9 @@ class Foreign(nn.Module):
             wanted_GL = (index_GL >= 0) & group.inputs.mask_GL.bool()
             found.append(logits_GLV[wanted_GL])
             numbers.append(index_GL[wanted_GL])
-        assert found, "rows that are learnt from hold documents"
+        if not found:  # rows of padding: nothing, of which a gradient can be taken
+            weight = self.inner.get_input_embeddings().weight
+            return weight.new_zeros(0, len(weight)) + 0.0 * weight.sum()
         return torch.cat(found)[torch.cat(numbers).argsort()]
 
 
