@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 
 from headrace.errors import InputError
 from headrace.models.families import FAMILIES, Facts
@@ -35,7 +36,7 @@ NAMES: dict[Shape, str] = {
 """Where transformers keeps the names of its classes; some stand under several, and the first is meant."""
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 USUAL_POSITIONS = 2048
-DAMAGED = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
+DAMAGED = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ImportError, SafetensorError)
 """What transformers raises for a config or weights that it cannot use."""
 
 
@@ -259,12 +260,14 @@ def _load(folder: Path, config: Any, kind: str) -> tuple[Any, list[str]]:
 @contextmanager
 def _as_input_errors(folder: Path) -> Iterator[None]:
     """What transformers raises for a folder, as ours."""
+    from huggingface_hub.errors import StrictDataclassError
+
     try:
         with quiet():
             yield
-    except DAMAGED as error:
-        first = str(error).strip().partition("\n")[0]
-        raise InputError(f"{folder}: not a model that transformers can use ({first}).") from error
+    except (*DAMAGED, StrictDataclassError) as error:
+        told = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise InputError(f"{folder}: not a model that transformers can use ({told.strip()}).") from error
 
 
 @contextmanager

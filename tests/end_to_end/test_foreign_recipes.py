@@ -1,0 +1,137 @@
+"""Recipes with `model: {hf: FOLDER}` for models that only transformers can build, from raw files to use."""
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers
+from small_foreign import save_small
+from small_road import ENGLISH, Road, build_road
+
+from headrace.errors import RecipeError
+from headrace.pipeline.result import Run
+from headrace.pipeline.run import RunOptions, run_recipe
+from headrace.recipe import Recipe
+from headrace.serve.predictor import Predictor
+from headrace.serve.sampling import SamplingConfig
+from headrace.serve.writing import WritingConfig
+from headrace.tokens.config import VocabularyConfig
+
+STAGE = {"precision": "fp32", "compile": "off", "micro_batch_tokens": 512, "learning_rate": 1e-2}
+EXAMPLES_STAGE = {**STAGE, "epochs": 3, "global_batch_examples": 16}
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
+    words = VocabularyConfig(train=400, special_tokens=("<pad>", "</s>", "<mask>"))
+    return build_road(tmp_path_factory.mktemp("road"), vocabulary=words)
+
+
+def carry_out(kind: str, folder: Path, road: Road, **sections: Any) -> Run:
+    if not (folder / "model").exists():
+        save_small(kind, folder / "model", tokenizer=road.tokenizer_path)
+    given = {"name": "small", "seed": 3, "model": {"hf": "model"}, **sections}
+    recipe = Recipe.model_validate(given, strict=False)
+    return run_recipe(recipe, RunOptions(runs=folder / "runs", recipe_folder=folder, num_workers=1))
+
+
+def write_lines(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def words(random_: random.Random, count: int = 6) -> str:
+    return " ".join(random_.choices(ENGLISH, k=count))
+
+
+def test_a_decoder_goes_on_from_a_corpus_and_continues_texts(road: Road, tmp_path: Path) -> None:
+    choose = random.Random(1)
+    write_lines(tmp_path / "texts.jsonl", [{"text": words(choose, 30)} for _ in range(80)])
+    corpus = {"sources": [{"name": "novels", "path": "texts.jsonl", "curate": []}], "curate": [], "hold_out": "20%"}
+    given = {"tokens": {"row_tokens": 64}, "train": {**STAGE, "epochs": 2, "global_batch_tokens": 512}}
+    evaluated = ["bits_per_byte", {"samples": {"prompts": ["the mill"], "max_tokens": 5}}]
+
+    run = carry_out("opt", tmp_path, road, corpus=corpus, evaluate=evaluated, **given)
+
+    folder = run.artefact("train").path
+    assert isinstance(transformers.AutoModelForCausalLM.from_pretrained(folder), transformers.OPTForCausalLM)
+    before = carry_out(
+        "opt", tmp_path, road, corpus=corpus, evaluate=evaluated, name="less", tokens=given["tokens"],
+        train={**given["train"], "learning_rate": 1e-6},
+    )  # fmt: skip
+    bits = [found.artefact("evaluate").summary["bits_per_byte"] for found in (run, before)]
+    assert bits[0] < bits[1] - 0.5
+    generator = run.open_model()
+    drawn = SamplingConfig(max_tokens=8, temperature=0.9)
+    assert generator.generate("the mill", drawn, seed=4) == generator.generate("the mill", drawn, seed=4)
+    assert generator.generate("the mill", drawn, seed=4) != generator.generate("the mill", drawn, seed=5)
+    with pytest.raises(RecipeError, match="64 is less than a row's 128 tokens"):
+        carry_out("opt", tmp_path, road, corpus=corpus, tokens={"row_tokens": 128}, train=given["train"])
+
+
+def test_an_encoder_learns_classes_in_two_stages_and_transformers_tells_them(road: Road, tmp_path: Path) -> None:
+    choose = random.Random(1)
+    texts = [words(choose) for _ in range(120)]
+    write_lines(tmp_path / "mail.jsonl", [{"text": text, "label": str("mill" in text)} for text in texts])
+    examples = {"train": "mail.jsonl", "validation": "20%", "test": "20%"}
+    stage = {**EXAMPLES_STAGE, "objective": {"name": "classify", "max_tokens": 60}, "learning_rate": 3e-3, "epochs": 6}
+
+    run = carry_out("distilbert", tmp_path, road, examples=examples, train=[stage, {**stage, "epochs": 2}])
+
+    assert run.artefact("evaluate").summary["accuracy"] > 0.85
+    folder = run.artefact("train 1").path
+    classify = transformers.pipeline("text-classification", str(folder))
+    predictor = Predictor(folder)
+    assert set(predictor.labels) == {"True", "False"}
+    import pyarrow as pa
+
+    found = predictor.class_probabilities(predictor.encode(pa.table({"text": texts[:20]})))
+    for text, probability_C in zip(texts[:20], found, strict=True):
+        told = classify(text)[0]
+        assert told["label"] == predictor.labels[int(probability_C.argmax())]
+        assert told["score"] == pytest.approx(probability_C.max(), abs=1e-3)
+
+
+def test_an_encoder_decoder_learns_to_write_a_text_from_another(road: Road, tmp_path: Path) -> None:
+    choose = random.Random(1)
+    sources = [words(choose, 2) for _ in range(150)]
+    pairs = [{"source": source, "target": f"the {source.split()[0]}"} for source in sources]
+    write_lines(tmp_path / "pairs.jsonl", pairs)
+    examples = {"train": "pairs.jsonl", "validation": "10%", "test": "10%"}
+    stage = {**EXAMPLES_STAGE, "objective": {"name": "seq2seq", "max_tokens": 32}, "epochs": 12}
+
+    run = carry_out("bart", tmp_path, road, examples=examples, train=stage)
+
+    assert run.artefact("evaluate").summary["chrf"] > 50
+    import pyarrow as pa
+
+    predictor = Predictor(run.artefact("train").path)
+    table = pa.table({"source": sources[:12]})
+    greedy, best = (predictor.write(table, WritingConfig(max_tokens=12, beams=beams)) for beams in (1, 3))
+    right = [pair["target"] for pair in pairs[:12]]
+    assert sum(a == b for a, b in zip(greedy, right, strict=True)) >= 9
+    assert sum(a == b for a, b in zip(best, right, strict=True)) >= 9
+
+
+@pytest.mark.parametrize(
+    ("objective", "record"),
+    [
+        ("instruct", {"prompt": "what turns the mill", "answer": "the river"}),
+        ("prefer", {"prompt": "what turns the mill", "chosen": " the river", "rejected": " the sea"}),
+    ],
+)
+def test_a_decoder_learns_to_answer(objective: str, record: dict[str, str], road: Road, tmp_path: Path) -> None:
+    write_lines(tmp_path / "answers.jsonl", [{**record, "prompt": f"{record['prompt']} {n}"} for n in range(60)])
+    examples = {"train": "answers.jsonl", "validation": "20%"}
+    stage = {**EXAMPLES_STAGE, "objective": {"name": objective, "max_tokens": 64}, "learning_rate": 1e-3}
+
+    run = carry_out("gpt_neox", tmp_path, road, examples=examples, train=stage)
+
+    figures = run.artefact("evaluate").summary
+    if objective == "prefer":
+        assert figures["accuracy"] == 1.0
+    else:
+        table = json.loads((run.artefact("evaluate").path / "task.json").read_text())
+        assert figures["answer_loss"] < table["baselines"][0]["figures"]["answer_loss"] - 1.0
