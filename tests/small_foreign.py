@@ -1,5 +1,6 @@
 """Small models of transformers that headrace has no modules for, as folders."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -46,4 +47,6 @@ def save_small(kind: str, folder: Path, *, tokenizer: Path | None = None, **give
     model.eval().save_pretrained(folder)
     if tokenizer is not None:
         shutil.copyfile(tokenizer, folder / "tokenizer.json")
+        described = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "eos_token": "</s>"}
+        (folder / "tokenizer_config.json").write_text(json.dumps(described))
     return model

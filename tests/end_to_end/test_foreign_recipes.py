@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import transformers
 from small_foreign import save_small
@@ -55,14 +56,10 @@ def test_a_decoder_goes_on_from_a_corpus_and_continues_texts(road: Road, tmp_pat
 
     run = carry_out("opt", tmp_path, road, corpus=corpus, evaluate=evaluated, **given)
 
-    folder = run.artefact("train").path
+    folder = run.folder.artefact("train").path
     assert isinstance(transformers.AutoModelForCausalLM.from_pretrained(folder), transformers.OPTForCausalLM)
-    before = carry_out(
-        "opt", tmp_path, road, corpus=corpus, evaluate=evaluated, name="less", tokens=given["tokens"],
-        train={**given["train"], "learning_rate": 1e-6},
-    )  # fmt: skip
-    bits = [found.artefact("evaluate").summary["bits_per_byte"] for found in (run, before)]
-    assert bits[0] < bits[1] - 0.5
+    figures = run.folder.artefact("evaluate").summary
+    assert figures["bits_per_byte"] < figures["bits_per_byte_before"] - 0.5
     generator = run.open_model()
     drawn = SamplingConfig(max_tokens=8, temperature=0.9)
     assert generator.generate("the mill", drawn, seed=4) == generator.generate("the mill", drawn, seed=4)
@@ -71,22 +68,20 @@ def test_a_decoder_goes_on_from_a_corpus_and_continues_texts(road: Road, tmp_pat
         carry_out("opt", tmp_path, road, corpus=corpus, tokens={"row_tokens": 128}, train=given["train"])
 
 
-def test_an_encoder_learns_classes_in_two_stages_and_transformers_tells_them(road: Road, tmp_path: Path) -> None:
+def test_an_encoder_learns_classes_and_transformers_tells_them(road: Road, tmp_path: Path) -> None:
     choose = random.Random(1)
     texts = [words(choose) for _ in range(120)]
     write_lines(tmp_path / "mail.jsonl", [{"text": text, "label": str("mill" in text)} for text in texts])
     examples = {"train": "mail.jsonl", "validation": "20%", "test": "20%"}
     stage = {**EXAMPLES_STAGE, "objective": {"name": "classify", "max_tokens": 60}, "learning_rate": 3e-3, "epochs": 6}
 
-    run = carry_out("distilbert", tmp_path, road, examples=examples, train=[stage, {**stage, "epochs": 2}])
+    run = carry_out("distilbert", tmp_path, road, examples=examples, train=stage)
 
-    assert run.artefact("evaluate").summary["accuracy"] > 0.85
-    folder = run.artefact("train 1").path
+    assert run.folder.artefact("evaluate").summary["accuracy"] > 0.85
+    folder = run.folder.artefact("train").path
     classify = transformers.pipeline("text-classification", str(folder))
     predictor = Predictor(folder)
     assert set(predictor.labels) == {"True", "False"}
-    import pyarrow as pa
-
     found = predictor.class_probabilities(predictor.encode(pa.table({"text": texts[:20]})))
     for text, probability_C in zip(texts[:20], found, strict=True):
         told = classify(text)[0]
@@ -104,10 +99,8 @@ def test_an_encoder_decoder_learns_to_write_a_text_from_another(road: Road, tmp_
 
     run = carry_out("bart", tmp_path, road, examples=examples, train=stage)
 
-    assert run.artefact("evaluate").summary["chrf"] > 50
-    import pyarrow as pa
-
-    predictor = Predictor(run.artefact("train").path)
+    assert run.folder.artefact("evaluate").summary["chrF"] > 50
+    predictor = Predictor(run.folder.artefact("train").path)
     table = pa.table({"source": sources[:12]})
     greedy, best = (predictor.write(table, WritingConfig(max_tokens=12, beams=beams)) for beams in (1, 3))
     right = [pair["target"] for pair in pairs[:12]]
@@ -115,23 +108,15 @@ def test_an_encoder_decoder_learns_to_write_a_text_from_another(road: Road, tmp_
     assert sum(a == b for a, b in zip(best, right, strict=True)) >= 9
 
 
-@pytest.mark.parametrize(
-    ("objective", "record"),
-    [
-        ("instruct", {"prompt": "what turns the mill", "answer": "the river"}),
-        ("prefer", {"prompt": "what turns the mill", "chosen": " the river", "rejected": " the sea"}),
-    ],
-)
-def test_a_decoder_learns_to_answer(objective: str, record: dict[str, str], road: Road, tmp_path: Path) -> None:
-    write_lines(tmp_path / "answers.jsonl", [{**record, "prompt": f"{record['prompt']} {n}"} for n in range(60)])
+def test_a_decoder_learns_to_answer(road: Road, tmp_path: Path) -> None:
+    records = [{"prompt": f"what turns the mill {number}", "answer": "the river"} for number in range(60)]
+    write_lines(tmp_path / "answers.jsonl", records)
     examples = {"train": "answers.jsonl", "validation": "20%"}
-    stage = {**EXAMPLES_STAGE, "objective": {"name": objective, "max_tokens": 64}, "learning_rate": 1e-3}
+    stage = {**EXAMPLES_STAGE, "objective": {"name": "instruct", "max_tokens": 64}, "epochs": 8}
 
     run = carry_out("gpt_neox", tmp_path, road, examples=examples, train=stage)
 
-    figures = run.artefact("evaluate").summary
-    if objective == "prefer":
-        assert figures["accuracy"] == 1.0
-    else:
-        table = json.loads((run.artefact("evaluate").path / "task.json").read_text())
-        assert figures["answer_loss"] < table["baselines"][0]["figures"]["answer_loss"] - 1.0
+    assert run.folder.artefact("evaluate").summary["answer_loss"] < 0.5
+    predictor = Predictor(run.folder.artefact("train").path)
+    asked = [[{"role": "user", "content": f"what turns the mill {number}"}] for number in (5, 1234)]
+    assert predictor.answer(asked, max_tokens=8) == ["the river", "the river"]

@@ -25,22 +25,26 @@ def continue_foreign(
     ends: Collection[int],
     max_positions: int,
 ) -> Iterator[Written]:
-    """Continues each prompt as `continue_prompts` does, but prompt by prompt, each text when it is finished.
+    """Continues each prompt as `continue_prompts` does, but gives each text when it is finished.
 
-    A prompt that leaves no room for what is to be written is read from a later place on.
+    A prompt that leaves no room for what is to be written is read from a later place on. Prompts that are sampled are
+    continued one by one, since each has a seed of its own.
     """
     sampled: dict[str, Any] = {"do_sample": False}
     if config.temperature > 0:
         top_k = config.top_k or 0  # which is transformers' word for all
         sampled = {"do_sample": True, "temperature": config.temperature, "top_k": top_k, "top_p": config.top_p}
     new_tokens = min(config.max_tokens, max(1, max_positions // 2))
-    for number, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True)):
-        seen = torch.tensor([list(prompt)[-(max_positions - new_tokens) :]])
+    seen = [list(prompt)[-(max_positions - new_tokens) :] for prompt in prompts]
+    at_once = 1 if config.temperature > 0 else ROWS_AT_ONCE
+    for start in range(0, len(seen), at_once):
+        token_BT, mask_BT = _padded(model, seen[start : start + at_once], before=True)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            found = _generate(model, seen, torch.ones_like(seen), ends=ends, max_new_tokens=new_tokens, **sampled)
-        for token in _until_end(found[0, seen.shape[1] :].tolist(), ends):
-            yield Written(number, token)
+            torch.manual_seed(seeds[start])
+            found = _generate(model, token_BT, mask_BT, ends=ends, max_new_tokens=new_tokens, **sampled)
+        for number, tokens in enumerate(found[:, token_BT.shape[1] :].tolist(), start):
+            for token in _until_end(tokens, ends):
+                yield Written(number, token)
 
 
 @torch.inference_mode()
@@ -57,12 +61,11 @@ def write_foreign(
     order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
     for start in range(0, len(order), ROWS_AT_ONCE):
         numbers = order[start : start + ROWS_AT_ONCE]
-        longest = len(sources[numbers[-1]])
-        rows = [(list(sources[number]), longest - len(sources[number])) for number in numbers]
+        source_BS, mask_BS = _padded(model, [sources[number] for number in numbers], before=False)
         written = _generate(
             model,
-            torch.tensor([[*row, *[model.padding_token] * padding] for row, padding in rows]),
-            torch.tensor([[1] * len(row) + [0] * padding for row, padding in rows]),
+            source_BS,
+            mask_BS,
             ends=ends,
             max_new_tokens=config.max_tokens,
             num_beams=config.beams,
@@ -73,6 +76,16 @@ def write_foreign(
         for number, tokens in zip(numbers, written[:, 1:].tolist(), strict=True):
             found[number] = _until_end(tokens, ends)
     return found
+
+
+def _padded(model: ForeignModel, rows: Sequence[Sequence[int]], *, before: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids, and 1 where there is one; padding before them, as what is continued has it, or behind them."""
+    token_BT = torch.full((len(rows), max(map(len, rows))), model.padding_token)
+    mask_BT = torch.zeros_like(token_BT)
+    for number, row in enumerate(rows):
+        here = slice(-len(row), None) if before else slice(len(row))
+        token_BT[number, here], mask_BT[number, here] = torch.tensor(list(row)), 1
+    return token_BT, mask_BT
 
 
 def _generate(

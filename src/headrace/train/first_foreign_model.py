@@ -18,9 +18,16 @@ def first_foreign_model(stage: Stage, feed: Feed) -> Foreign:
     assert stage.initial is not None, "a model of transformers is given"
     path = stage.initial.path
     _check(stage, feed)
+    model: Foreign
     if feed.head is not None:
-        return load_foreign_head(path, feed.head.task, feed.head.labels, seed=stage.seed)
-    return load_foreign(path)
+        model = load_foreign_head(path, feed.head.task, feed.head.labels, seed=stage.seed)
+    else:
+        model = load_foreign(path)
+    if model.vocabulary_size < stage.vocabulary_size:
+        raise InputError(
+            f"{path}: a model of {model.vocabulary_size:,} tokens, the vocabulary has {stage.vocabulary_size:,}."
+        )
+    return model
 
 
 def _check(stage: Stage, feed: Feed) -> None:

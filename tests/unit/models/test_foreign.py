@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from headrace.errors import InputError
+from headrace.examples.stream import ExamplePart
 from headrace.models.foreign.folder import (
     describe_folder,
     is_foreign,
@@ -29,8 +30,11 @@ from headrace.models.foreign.unpacking import unpack
 from headrace.models.heads import Places
 from headrace.models.rows import Rows, SourceRows
 from headrace.objectives.cross_entropy import Extra
+from headrace.objectives.prefer import sequence_log_likelihoods
 from headrace.objectives.rows import RowObjective, batch_losses
+from headrace.serve.foreign import continue_foreign
 from headrace.serve.predictor import Exact
+from headrace.serve.sampling import SamplingConfig
 from headrace.tokens import Batch
 from headrace.tokens.batch import IGNORED
 
@@ -270,3 +274,38 @@ def test_a_body_without_a_head_guesses_no_tokens_but_learns_classes(folders: dic
     model = load_foreign_head(tmp_path, "classify", ("a", "b"), seed=1)
     known = load_foreign(folders["roberta"])
     assert torch.equal(model.inner.get_input_embeddings().weight, known.inner.get_input_embeddings().weight)
+
+
+def test_preferences_are_those_of_each_answer_by_itself(folders: dict[str, Path]) -> None:
+    known = transformers.GPTNeoXForCausalLM.from_pretrained(folders["gpt_neox"])
+    model = load_foreign(folders["gpt_neox"])
+    batch = batch_of(np.array([[0] * 5 + [1] * 9, [2] * 6 + [3] * 8]), source=False)
+    part = ExamplePart(batch, np.arange(2), np.array([0, 5, 14, 20]), np.array([4, 13, 19, 27]), None, None)
+
+    found_N = sequence_log_likelihoods(model, part, Exact())
+
+    for number in range(4):
+        here = batch.documents_BT == number
+        logits = known(input_ids=torch.from_numpy(batch.tokens_BT[here])[None].long()).logits[0]
+        target = torch.from_numpy(batch.targets_BT[here]).long()
+        wanted = -functional.cross_entropy(logits, target, reduction="sum")
+        assert found_N[number].item() == pytest.approx(wanted.item(), rel=1e-5)
+    found_N.sum().backward()
+
+
+@pytest.mark.parametrize("kind", ["opt", "gpt_neox", "gemma2", "mamba"])
+def test_prompts_beside_others_are_continued_as_by_themselves(kind: str, folders: dict[str, Path]) -> None:
+    known = getattr(transformers, MODELS[kind][0]).from_pretrained(folders[kind])
+    prompts, config = [[5, 6, 7], [9] * 12, [11, 3]], SamplingConfig(max_tokens=6, temperature=0.0)
+
+    written = list(
+        continue_foreign(load_foreign(folders[kind]), prompts, config, seeds=[0] * 3, ends=[0], max_positions=32)
+    )
+
+    for number, prompt in enumerate(prompts):
+        tokens = list(prompt)
+        for _ in range(6):
+            tokens.append(int(known(input_ids=torch.tensor([tokens])).logits[0, -1].argmax()))
+        wanted = tokens[len(prompt) :]
+        wanted = wanted[: wanted.index(0)] if 0 in wanted else wanted
+        assert [token for prompt_number, token in written if prompt_number == number] == wanted
