@@ -18,7 +18,6 @@ from headrace.pipeline.run import RunOptions, run_recipe
 from headrace.recipe import Recipe
 from headrace.serve.predictor import Predictor
 from headrace.serve.sampling import SamplingConfig
-from headrace.serve.writing import WritingConfig
 from headrace.tokens.config import VocabularyConfig
 
 STAGE = {"precision": "fp32", "compile": "off", "micro_batch_tokens": 512, "learning_rate": 1e-2}
@@ -73,7 +72,7 @@ def test_an_encoder_learns_classes_and_transformers_tells_them(road: Road, tmp_p
     texts = [words(choose) for _ in range(120)]
     write_lines(tmp_path / "mail.jsonl", [{"text": text, "label": str("mill" in text)} for text in texts])
     examples = {"train": "mail.jsonl", "validation": "20%", "test": "20%"}
-    stage = {**EXAMPLES_STAGE, "objective": {"name": "classify", "max_tokens": 60}, "learning_rate": 3e-3, "epochs": 6}
+    stage = {**EXAMPLES_STAGE, "objective": {"name": "classify", "max_tokens": 60}, "epochs": 12}
 
     run = carry_out("distilbert", tmp_path, road, examples=examples, train=stage)
 
@@ -87,36 +86,3 @@ def test_an_encoder_learns_classes_and_transformers_tells_them(road: Road, tmp_p
         told = classify(text)[0]
         assert told["label"] == predictor.labels[int(probability_C.argmax())]
         assert told["score"] == pytest.approx(probability_C.max(), abs=1e-3)
-
-
-def test_an_encoder_decoder_learns_to_write_a_text_from_another(road: Road, tmp_path: Path) -> None:
-    choose = random.Random(1)
-    sources = [words(choose, 2) for _ in range(150)]
-    pairs = [{"source": source, "target": f"the {source.split()[0]}"} for source in sources]
-    write_lines(tmp_path / "pairs.jsonl", pairs)
-    examples = {"train": "pairs.jsonl", "validation": "10%", "test": "10%"}
-    stage = {**EXAMPLES_STAGE, "objective": {"name": "seq2seq", "max_tokens": 32}, "epochs": 12}
-
-    run = carry_out("bart", tmp_path, road, examples=examples, train=stage)
-
-    assert run.folder.artefact("evaluate").summary["chrF"] > 50
-    predictor = Predictor(run.folder.artefact("train").path)
-    table = pa.table({"source": sources[:12]})
-    greedy, best = (predictor.write(table, WritingConfig(max_tokens=12, beams=beams)) for beams in (1, 3))
-    right = [pair["target"] for pair in pairs[:12]]
-    assert sum(a == b for a, b in zip(greedy, right, strict=True)) >= 9
-    assert sum(a == b for a, b in zip(best, right, strict=True)) >= 9
-
-
-def test_a_decoder_learns_to_answer(road: Road, tmp_path: Path) -> None:
-    records = [{"prompt": f"what turns the mill {number}", "answer": "the river"} for number in range(60)]
-    write_lines(tmp_path / "answers.jsonl", records)
-    examples = {"train": "answers.jsonl", "validation": "20%"}
-    stage = {**EXAMPLES_STAGE, "objective": {"name": "instruct", "max_tokens": 64}, "epochs": 8}
-
-    run = carry_out("gpt_neox", tmp_path, road, examples=examples, train=stage)
-
-    assert run.folder.artefact("evaluate").summary["answer_loss"] < 0.5
-    predictor = Predictor(run.folder.artefact("train").path)
-    asked = [[{"role": "user", "content": f"what turns the mill {number}"}] for number in (5, 1234)]
-    assert predictor.answer(asked, max_tokens=8) == ["the river", "the river"]

@@ -32,9 +32,10 @@ from headrace.models.rows import Rows, SourceRows
 from headrace.objectives.cross_entropy import Extra
 from headrace.objectives.prefer import sequence_log_likelihoods
 from headrace.objectives.rows import RowObjective, batch_losses
-from headrace.serve.foreign import continue_foreign
+from headrace.serve.foreign import continue_foreign, write_foreign
 from headrace.serve.predictor import Exact
 from headrace.serve.sampling import SamplingConfig
+from headrace.serve.writing import WritingConfig
 from headrace.tokens import Batch
 from headrace.tokens.batch import IGNORED
 
@@ -309,3 +310,18 @@ def test_prompts_beside_others_are_continued_as_by_themselves(kind: str, folders
         wanted = tokens[len(prompt) :]
         wanted = wanted[: wanted.index(0)] if 0 in wanted else wanted
         assert [token for prompt_number, token in written if prompt_number == number] == wanted
+
+
+def test_sources_beside_others_get_the_targets_that_they_get_by_themselves(folders: dict[str, Path]) -> None:
+    known = transformers.BartForConditionalGeneration.from_pretrained(folders["bart"])
+    sources, config = [[5, 6, 7], [9] * 12, [11, 3]], WritingConfig(max_tokens=6)
+
+    written = write_foreign(load_foreign(folders["bart"]), sources, config, start_token=0, ends=[2])
+
+    for source, found in zip(sources, written, strict=True):
+        tokens = [0]
+        for _ in range(6):
+            logits = known(input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([tokens])).logits
+            tokens.append(int(logits[0, -1].argmax()))
+        wanted = tokens[1:]
+        assert found == (wanted[: wanted.index(2)] if 2 in wanted else wanted)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 import transformers
@@ -14,9 +15,12 @@ from small_road import Road, build_road
 from torch import nn
 
 from headrace.errors import InputError
+from headrace.examples import ExamplesConfig
 from headrace.models.foreign import ForeignConfig
 from headrace.models.foreign.folder import describe_folder, load_foreign
-from headrace.store import Artefact
+from headrace.pipeline.examples_step import make_examples
+from headrace.serve.predictor import Predictor
+from headrace.store import Artefact, Store
 from headrace.tokens.config import VocabularyConfig
 from headrace.train.given import Stage
 from headrace.train.hidden_matrices import hidden_matrices
@@ -113,3 +117,37 @@ def test_what_it_cannot_learn_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=sentence):
         train_and_listen(stage_of(kind, special_road, tmp_path, **given))
+
+
+@pytest.mark.parametrize(("kind", "objective"), [("bart", "seq2seq"), ("gpt_neox", "instruct"), ("opt", "prefer")])
+def test_it_learns_from_examples_and_answers(kind: str, objective: str, special_road: Road, tmp_path: Path) -> None:
+    examples = write_examples(objective, tmp_path)
+    limits = {"objective": {"name": objective, "max_tokens": 64}, "global_batch_examples": 16, "epochs": 6}
+    stage = stage_of(kind, special_road, tmp_path, tokens=None, **limits)
+
+    _, told = train_and_listen(replace(stage, examples=examples))
+
+    losses = [record["loss"] for record in told if record["name"] == "train_metrics"]
+    assert losses[-1] < 0.5 * losses[0]
+    predictor = Predictor(stage.workspace.output)
+    assert predictor.objective.name == objective
+    if objective == "seq2seq":
+        assert predictor.write(pa.table({"source": [f"what turns the mill {number}" for number in (3, 77)]})) == ANSWER
+    elif objective == "instruct":
+        asked = [[{"role": "user", "content": f"what turns the mill {number}"}] for number in (3, 77)]
+        assert predictor.answer(asked, max_tokens=8) == ANSWER
+
+
+ANSWER = ["the river", "the river"]
+
+
+def write_examples(kind: str, folder: Path) -> Artefact:
+    """Sixty questions that have the same answer."""
+    names = {"seq2seq": ("source", "target"), "instruct": ("prompt", "answer"), "prefer": ("prompt", "chosen")}
+    question, answer = names[kind]
+    records = [{question: f"what turns the mill {number}", answer: "the river"} for number in range(60)]
+    if kind == "prefer":
+        records = [{**record, "rejected": "the sea"} for record in records]
+    (folder / "examples.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    config = ExamplesConfig.model_validate({"train": "examples.jsonl", "validation": 0.2}, strict=False)
+    return make_examples(config, folder=folder, seed=1, store=Store(folder / "store"))
