@@ -8,6 +8,7 @@ import psutil
 
 from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.train.config import StageConfig
 from headrace.train.optimizer_config import (
     AdafactorConfig,
@@ -36,7 +37,13 @@ def check_corpus_disk(files: Sequence[tuple[str, int]], folder: Path) -> None:
 
 
 def check_training(
-    stage: StageConfig, model: ModelConfig, *, vocabulary_size: int, row_tokens: int, num_processes: int, folder: Path
+    stage: StageConfig,
+    model: AnyModelConfig,
+    *,
+    vocabulary_size: int,
+    row_tokens: int,
+    num_processes: int,
+    folder: Path,
 ) -> int:
     """The forecast of memory in bytes, all processes together.
 
@@ -59,19 +66,17 @@ def check_training(
     return needed
 
 
-def forecast_training_bytes(stage: StageConfig, model: ModelConfig, *, vocabulary_size: int, row_tokens: int) -> int:
+def forecast_training_bytes(stage: StageConfig, model: AnyModelConfig, *, vocabulary_size: int, row_tokens: int) -> int:
     """Peak memory of one training process: state, activations of a micro-batch, and the process itself.
 
     State is weights, gradients, what the optimiser remembers, an average of weights where there is one, and the copy of
     all but the gradients that a checkpoint is written from.
-
-    Activations per token and block, in bf16 as the kernels keep them: the residual stream and its two norms, the joined
-    projection, the mixed heads, gate, up and their product; and a row of attention weights per head.
     """
     tokens = max(row_tokens, stage.micro_batch_tokens)
-    per_token = model.width * 6 + model.projection_width * 2 + model.feed_forward * 4
-    activations = tokens * model.depth * 2 * (per_token + 2 * model.heads * row_tokens)
-    head = 3 * 4 * vocabulary_size * model.width
+    if isinstance(model, ForeignConfig):
+        activations, head = _foreign_activations(model, tokens, vocabulary_size), 0
+    else:
+        activations, head = _activations(model, tokens, row_tokens), 3 * 4 * vocabulary_size * model.width
     parameters = model.num_parameters(vocabulary_size)
     state = WEIGHT_BYTES * parameters + 2 * _checkpoint_bytes(stage, model, vocabulary_size)
     if isinstance(stage.optimizer, LionConfig):
@@ -79,7 +84,20 @@ def forecast_training_bytes(stage: StageConfig, model: ModelConfig, *, vocabular
     return PROCESS_BYTES + state + activations + head
 
 
-def optimizer_bytes(config: AnyOptimizerConfig, model: ModelConfig, vocabulary_size: int) -> int:
+def _activations(model: ModelConfig, tokens: int, row_tokens: int) -> int:
+    """Per token and block, in bf16 as the kernels keep them: the residual stream and its two norms, the joined
+    projection, the mixed heads, gate, up and their product; and a row of attention weights per head."""
+    per_token = model.width * 6 + model.projection_width * 2 + model.feed_forward * 4
+    return tokens * model.depth * 2 * (per_token + 2 * model.heads * row_tokens)
+
+
+def _foreign_activations(model: ForeignConfig, tokens: int, vocabulary_size: int) -> int:
+    """In float32: what goes into and comes out of every product, and as much again for what lies between; logits, their
+    copy without padding, softmax and gradient, all at once. How much attention keeps is not known."""
+    return 4 * tokens * (2 * model.kept_per_token + 4 * vocabulary_size)
+
+
+def optimizer_bytes(config: AnyOptimizerConfig, model: AnyModelConfig, vocabulary_size: int) -> int:
     """What an optimiser remembers between steps."""
     parameters = model.num_parameters(vocabulary_size)
     number_bytes = 2 if config.state_precision == "bf16" else 4
@@ -94,7 +112,7 @@ def optimizer_bytes(config: AnyOptimizerConfig, model: ModelConfig, vocabulary_s
     return number_bytes * parameters * (2 if isinstance(config, AdamWConfig) else 1)
 
 
-def _checkpoint_bytes(stage: StageConfig, model: ModelConfig, vocabulary_size: int) -> int:
+def _checkpoint_bytes(stage: StageConfig, model: AnyModelConfig, vocabulary_size: int) -> int:
     copies = 1 if stage.average is None else 2
     weights = copies * WEIGHT_BYTES * model.num_parameters(vocabulary_size)
     return weights + optimizer_bytes(stage.optimizer, model, vocabulary_size)

@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
+from headrace.models.decoder import Decoder
+from headrace.models.foreign.folder import is_foreign, load_foreign
+from headrace.models.foreign.model import ForeignModel
 from headrace.models.hugging_face import load_decoder
 from headrace.models.machine import use_machine_well
 from headrace.objectives.cross_entropy import token_losses
-from headrace.tokens import TokenStore
+from headrace.objectives.guesses import asked
+from headrace.objectives.reading import as_rows
+from headrace.tokens import Batch, TokenStore
 from headrace.tokens.batch import PADDING_DOCUMENT
 from headrace.tokens.rows import RowGatherer
 from headrace.tokens.store import Lineage
@@ -33,19 +40,15 @@ DocumentLosses = NDArray[np.float64]
 def measure_losses(model_folder: Path, store: TokenStore) -> DocumentLosses:
     """The loss of every document of a split under a published model."""
     use_machine_well()
-    model = load_decoder(model_folder).eval()
+    model = _load(model_folder).eval()
     end = end_token(load_vocabulary(model_folder / "tokenizer.json"))
     losses = np.zeros(store.num_documents)
     gatherer = RowGatherer(store, end)
     rows_at_once, num_rows = max(1, BATCH_TOKENS // store.row_tokens), store.plan.num_rows
     for start in range(0, num_rows, rows_at_once):
         batch = gatherer.gather(np.arange(start, min(start + rows_at_once, num_rows)))
-        inputs = (batch.tokens_BT, batch.positions_BT, batch.documents_BT)
         with torch.inference_mode():
-            hidden_BTD = model(*(torch.from_numpy(array) for array in inputs))
-            loss_N = token_losses(
-                hidden_BTD.flatten(0, 1), model.head_weight, torch.from_numpy(batch.targets_BT).flatten()
-            )
+            loss_N = _losses(model, batch)
         document_N = batch.documents_BT.ravel()
         used = document_N != PADDING_DOCUMENT
         np.add.at(losses, document_N[used], loss_N.numpy()[used].astype(np.float64))
@@ -59,6 +62,20 @@ def with_before(figures: dict[str, Any], before: dict[str, Any]) -> dict[str, An
     return {
         name: with_before(value, before[name]) if isinstance(value, dict) else value for name, value in figures.items()
     } | add
+
+
+def _load(folder: Path) -> Decoder | ForeignModel:
+    return load_foreign(folder) if is_foreign(folder) else load_decoder(folder)
+
+
+def _losses(model: Decoder | ForeignModel, batch: Batch) -> Tensor:
+    """Of all places, over all rows end to end; zero where nothing is asked."""
+    rows, target_N = as_rows(batch), torch.from_numpy(batch.targets_BT).flatten()
+    if isinstance(model, Decoder):
+        return token_losses(model.hidden_states(rows).flatten(0, 1), model.head_weight, target_N)
+    place_N, asked_N = asked(batch)
+    losses_N = functional.cross_entropy(model.logits_at(rows, place_N), asked_N, reduction="none")
+    return torch.zeros(len(target_N)).index_copy(0, place_N, losses_N)
 
 
 def summarise(losses: DocumentLosses, lineage: Lineage) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from tokenizers import Tokenizer, processors
 
 from headrace.errors import InputError
 from headrace.models.families import Facts
+from headrace.models.foreign.folder import copy_folder, describe_folder, foreign_facts, is_foreign
 from headrace.models.gguf_files import GGUFType, write_model
 from headrace.models.hugging_face import save_model, write_json
 from headrace.models.onnx_file import write_onnx
-from headrace.models.opened import TOKENIZER, OpenedModel, open_model
+from headrace.models.opened import TOKENIZER, OpenedModel, end_of_texts, open_model
 from headrace.models.unscaled import unscaled
 from headrace.store import write_file
-from headrace.tokens.vocabulary import ENDS, num_ids
+from headrace.tokens.formats import read_vocabulary
+from headrace.tokens.vocabulary import num_ids
 
 Format = Literal["hf", "gguf", "onnx"]
 SUFFIXES: dict[str, Format] = {".gguf": "gguf", ".onnx": "onnx", "": "hf"}
@@ -40,7 +42,7 @@ def convert(source: Path, target: Path, *, to: Format, kind: GGUFType) -> str:
     if target.exists():
         raise InputError(f"{target}: is there already. Give a new name, or remove it.")
     opened = open_model(source)
-    opened = replace(opened, model=unscaled(opened.model))
+    opened = replace(opened, model=unscaled(opened.own))
     target.parent.mkdir(parents=True, exist_ok=True)
     parameters = sum(parameter.numel() for parameter in opened.model.parameters())
     about = f"{parameters / 1e6:,.1f} M parameters"
@@ -49,7 +51,7 @@ def convert(source: Path, target: Path, *, to: Format, kind: GGUFType) -> str:
     if to == "gguf":
         _to_gguf(opened, target, kind)
         return f"{target}: {about} in {kind}, {target.stat().st_size / 1e6:,.1f} MB"
-    write_onnx(opened.model, target)
+    write_onnx(opened.own, target)
     return f"{target}: {about} in float32, {target.stat().st_size / 1e6:,.1f} MB"
 
 
@@ -58,6 +60,8 @@ def take_in(source: Path, folder: Path) -> dict[str, Any]:
 
     Raises InputError if it cannot be read, or has no vocabulary.
     """
+    if is_foreign(source):
+        return _take_in_foreign(source, folder)
     opened = open_model(source)
     tokenizer = opened.need_tokenizer()
     _to_folder(opened, folder)
@@ -65,21 +69,31 @@ def take_in(source: Path, folder: Path) -> dict[str, Any]:
         "model": opened.model.config.as_json(),
         "parameters": sum(parameter.numel() for parameter in opened.model.parameters()),
         "tokens": num_ids(tokenizer),
-        "end_of_document": _end_of(opened, tokenizer),
+        "end_of_document": end_of_texts(tokenizer, opened.facts, opened.path),
     }
 
 
-def _end_of(opened: OpenedModel, tokenizer: Tokenizer) -> int:
-    """What ends a document: a token known for it, else the one that ends what the model writes."""
-    named = (tokenizer.token_to_id(name) for name in (*ENDS, "[SEP]"))
-    found = next((number for number in (*named, *opened.facts.end_tokens) if number is not None), None)
-    if found is None:
-        raise InputError(f"{opened.path}: nothing says which token ends a text. Write eos_token_id into config.json.")
-    return int(found)
+def _take_in_foreign(source: Path, folder: Path) -> dict[str, Any]:
+    """The same for a model that transformers builds: its files as they are, but for what is neither weights nor
+    vocabulary."""
+    described, facts = describe_folder(source), foreign_facts(source)
+    if not (source / TOKENIZER).is_file():
+        raise InputError(
+            f"{source}: no {TOKENIZER} beside the model. Save its fast tokenizer there "
+            "(AutoTokenizer.from_pretrained(...).save_pretrained(...))."
+        )
+    tokenizer = read_vocabulary(source / TOKENIZER)
+    copy_folder(source, folder, others=TOKENIZER_FILES)
+    return {
+        "foreign": described.as_json(),
+        "parameters": described.parameters,
+        "tokens": num_ids(tokenizer),
+        "end_of_document": end_of_texts(tokenizer, facts, source),
+    }
 
 
 def _to_folder(opened: OpenedModel, target: Path) -> str:
-    family = save_model(opened.model, target, opened.facts)
+    family = save_model(opened.own, target, opened.facts)
     if opened.path.is_dir():
         for name in TOKENIZER_FILES:
             if (opened.path / name).is_file():
@@ -129,7 +143,7 @@ def _to_gguf(opened: OpenedModel, target: Path, kind: GGUFType) -> None:
     if opened.begin_tokens:
         facts = replace(facts, begin_token=opened.begin_tokens[0])
     write_model(
-        opened.model,
+        opened.own,
         target,
         facts=facts,
         tokenizer=opened.need_tokenizer(),

@@ -10,9 +10,12 @@ from tokenizers import Tokenizer
 from headrace.errors import InputError
 from headrace.models.build import Model
 from headrace.models.families import Facts
+from headrace.models.foreign.folder import foreign_facts, is_foreign, load_foreign
+from headrace.models.foreign.model import ForeignModel
 from headrace.models.gguf_files import read_model
 from headrace.models.hugging_face import CONFIG, load_model
 from headrace.tokens.formats import read_vocabulary
+from headrace.tokens.vocabulary import ENDS
 
 TOKENIZER = "tokenizer.json"
 
@@ -22,13 +25,23 @@ class OpenedModel:
     """A model, its vocabulary, and how both are used."""
 
     path: Path
-    model: Model
+    model: Model | ForeignModel
     facts: Facts
     tokenizer: Tokenizer | None
     """None where a folder has none that is read here."""
     begin_tokens: tuple[int, ...]
     """What every prompt begins with."""
     chat_template: str | None
+
+    @property
+    def own(self) -> Model:
+        """The model, made of our blocks. Raises InputError for one that transformers has built."""
+        if isinstance(self.model, ForeignModel):
+            raise InputError(
+                f"{self.path}: a model of kind {self.model.config.family!r}, which only transformers can build; it can "
+                "be trained and used, but not be converted."
+            )
+        return self.model
 
     def need_tokenizer(self) -> Tokenizer:
         """The vocabulary. Raises InputError if there is none."""
@@ -49,13 +62,26 @@ def open_model(path: Path) -> OpenedModel:
 
 
 def _open_folder(folder: Path) -> OpenedModel:
-    model, facts = load_model(folder)
+    model: Model | ForeignModel
+    if is_foreign(folder):
+        model, facts = load_foreign(folder), foreign_facts(folder)
+    else:
+        model, facts = load_model(folder)
     ends = read_json(folder / "generation_config.json").get("eos_token_id")
     more = ends if isinstance(ends, list) else [] if ends is None else [ends]
     facts = replace(facts, end_tokens=tuple(dict.fromkeys([*facts.end_tokens, *more])))
     tokenizer = read_vocabulary(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
     begin = tuple(tokenizer.encode("", add_special_tokens=True).ids) if tokenizer else ()
     return OpenedModel(folder, model, facts, tokenizer, begin, chat_template_of(folder))
+
+
+def end_of_texts(tokenizer: Tokenizer, facts: Facts, path: Path) -> int:
+    """What ends a text: a token known for it, else the one that ends what the model writes. Raises InputError."""
+    named = (tokenizer.token_to_id(name) for name in (*ENDS, "[SEP]"))
+    found = next((number for number in (*named, *facts.end_tokens) if number is not None), None)
+    if found is None:
+        raise InputError(f"{path}: nothing says which token ends a text. Write eos_token_id into config.json.")
+    return int(found)
 
 
 def chat_template_of(folder: Path) -> str | None:

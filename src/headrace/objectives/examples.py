@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headrace.examples.stream import ExampleBatch, ExamplePart
+from headrace.models.foreign.model import ForeignClassifier, ForeignTagger
 from headrace.models.heads import Classifier, Places, Tagger
 from headrace.models.rows import Rows
 from headrace.objectives.objective import Computing
-from headrace.objectives.rows import RowObjective, as_rows
+from headrace.objectives.reading import as_rows
+from headrace.objectives.rows import RowObjective
 from headrace.tokens.batch import IGNORED
 
 
@@ -99,7 +101,7 @@ class TextObjective:
 
 def class_logits(model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
     """Float32 logits (N, C) of each text of a part."""
-    assert isinstance(model, Classifier), "classes are told by a classifier"
+    assert isinstance(model, Classifier | ForeignClassifier), "classes are told by a classifier"
     places = Places(torch.from_numpy(part.first_N), torch.from_numpy(part.last_N))
     with how.autocast():
         logits_NC = model(rows_of(part), places)
@@ -108,7 +110,7 @@ def class_logits(model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
 
 def tag_logits(model: nn.Module, part: ExamplePart, how: Computing) -> tuple[Tensor, Tensor]:
     """Float32 logits (N, C) of each place that is asked, over all rows end to end, and its tag (N,)."""
-    assert isinstance(model, Tagger), "tags are told by a tagger"
+    assert isinstance(model, Tagger | ForeignTagger), "tags are told by a tagger"
     target_N = torch.from_numpy(part.rows.targets_BT).flatten().long()
     place_N = torch.nonzero(target_N != IGNORED)[:, 0]
     with how.autocast():

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headrace.examples.stream import ExampleBatch, ExamplePart
+from headrace.models.foreign.model import ForeignModel
 from headrace.models.transformer import Transformer
 from headrace.objectives.cross_entropy import chunk_tokens
+from headrace.objectives.guesses import asked, foreign_logits
 from headrace.objectives.objective import Computing
-from headrace.objectives.rows import as_rows
-from headrace.tokens.batch import IGNORED
+from headrace.objectives.reading import as_rows
 
 Without = Callable[[], AbstractContextManager[None]]
 
@@ -76,18 +77,25 @@ def _whole(model: nn.Module) -> Iterator[None]:
 
 def sequence_log_likelihoods(model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
     """Summed log-likelihood of the tokens that are asked of each sequence of a part, in nats, float32."""
-    assert isinstance(model, Transformer), "answers are read by one of our models"
-    target_T = torch.from_numpy(part.rows.targets_BT).flatten().long()
-    place_T = torch.nonzero(target_T != IGNORED)[:, 0]
+    place_T, target_T = asked(part.rows)
     number_T = torch.from_numpy(part.rows.documents_BT).flatten().long()[place_T]
+    if isinstance(model, ForeignModel):
+        losses_T = functional.cross_entropy(foreign_logits(model, part.rows, place_T, how), target_T, reduction="none")
+    else:
+        assert isinstance(model, Transformer), "answers are read by one of our models, or one of transformers"
+        losses_T = _our_losses(model, part, how)
+    return -torch.zeros(len(part.first_N)).index_add(0, number_T, losses_T)
+
+
+def _our_losses(model: Transformer, part: ExamplePart, how: Computing) -> Tensor:
+    place_T, target_T = asked(part.rows)
     with how.autocast():
         hidden_TD = model.predictions(model.hidden_states(as_rows(part.rows)).flatten(0, 1)[place_T])
-    losses_T = torch.cat([
-        _token_losses(model, hidden_TD[start : start + size], target_T[place_T[start : start + size]])
-        for size in (chunk_tokens(model.head_weight),)
+    size = chunk_tokens(model.head_weight)
+    return torch.cat([
+        _token_losses(model, hidden_TD[start : start + size], target_T[start : start + size])
         for start in range(0, len(place_T), size)
     ])  # fmt: skip
-    return -torch.zeros(len(part.first_N)).index_add(0, number_T, losses_T)
 
 
 def _token_losses(model: Transformer, hidden_TD: Tensor, target_T: Tensor) -> Tensor:

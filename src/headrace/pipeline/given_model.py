@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headrace.config import Config
 from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.models.given import GivenModel
 from headrace.pipeline.compared import digest_files
 from headrace.store import Artefact, StepSpec, Store, Workspace
@@ -33,6 +34,8 @@ def take_in_model(given: GivenModel, *, folder: Path, store: Store) -> Artefact:
     return store.ensure(spec, build)
 
 
-def described_model(artefact: Artefact) -> ModelConfig:
-    """The config of a model that was taken in."""
+def described_model(artefact: Artefact) -> AnyModelConfig:
+    """What is known of a model that was taken in."""
+    if "foreign" in artefact.summary:
+        return ForeignConfig.model_validate(artefact.summary["foreign"])
     return ModelConfig.model_validate(artefact.summary["model"])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.config import Config
-from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig
 from headrace.pipeline.supply import Supply
 from headrace.pipeline.training import TrainSettings, threads_here
 from headrace.store import Artefact, StepSpec, Store, Workspace
@@ -19,7 +19,7 @@ class RateSettings(Config):
     """What the table depends on, besides tokens and vocabulary."""
 
     stage: StageConfig
-    model: ModelConfig
+    model: AnyModelConfig
     seed: int
     sweep: SweepConfig
 

@@ -11,7 +11,7 @@ from headrace.corpus.quantity import quantities_of
 from headrace.corpus.raw_file import RawFile
 from headrace.corpus.workers import Limits, Workers, open_engine
 from headrace.errors import DamageError, RecipeError
-from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig
 from headrace.models.given import GivenModel
 from headrace.pipeline import steps
 from headrace.pipeline.examples_step import make_examples
@@ -102,7 +102,7 @@ class Road:
         make = partial(steps.make_vocabulary, config, texts=texts, folder=folder, store=self._store)
         return self._steps.step("vocabulary", make)
 
-    def _model(self, supply: Supply) -> ModelConfig:
+    def _model(self, supply: Supply) -> AnyModelConfig:
         """What the first stage begins with."""
         if isinstance(self._recipe.model, GivenModel):
             assert supply.initial is not None, "a given model was taken in"

@@ -11,7 +11,7 @@ import psutil
 from headrace.config import Config
 from headrace.diagnose import check_training
 from headrace.errors import RecipeError
-from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig
 from headrace.objectives.config import ExampleFields
 from headrace.pipeline.inherited import inherit
 from headrace.pipeline.supply import Supply
@@ -30,7 +30,7 @@ class TrainSettings(Config):
     """What a trained model depends on, besides tokens, vocabulary and the model it goes on from."""
 
     stage: StageConfig
-    model: ModelConfig
+    model: AnyModelConfig
     seed: int
 
 

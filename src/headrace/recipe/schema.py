@@ -19,6 +19,7 @@ from headrace.errors import RecipeError
 from headrace.evaluate.config import EvaluateConfig
 from headrace.examples.config import ExamplesConfig
 from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.models.given import GivenModel
 from headrace.objectives.config import SHAPES, ExampleFields
 from headrace.objectives.noise import special_tokens_for
@@ -134,7 +135,7 @@ class Recipe(Config):
                     "goes on from; use it in the last stage"
                 )
 
-    def check_given(self, model: ModelConfig) -> None:
+    def check_given(self, model: AnyModelConfig) -> None:
         """Raises RecipeError if a model that is there already cannot do what the recipe asks of it."""
         try:
             self._check_shapes(model)
@@ -143,7 +144,7 @@ class Recipe(Config):
         except ValueError as error:
             raise RecipeError(f"{error} (it is the shape of model.hf)") from error
 
-    def _check_shapes(self, model: ModelConfig) -> None:
+    def _check_shapes(self, model: AnyModelConfig) -> None:
         shape = model.shape
         for number, stage in enumerate(self.train):
             if shape not in (wanted := SHAPES[type(stage.objective)]):
@@ -202,7 +203,12 @@ class Recipe(Config):
         return ModelConfig.model_validate({"preset": "tiny", "shape": shape})
 
 
-def _check_positions(model: ModelConfig, tokens: int, what: str) -> None:
+def _check_positions(model: AnyModelConfig, tokens: int, what: str) -> None:
     """Raises ValueError for a model that knows fewer positions than something has tokens."""
-    if model.positions == "learned" and (model.max_positions or 0) < tokens:
+    known = tokens
+    if isinstance(model, ForeignConfig):
+        known = tokens if model.max_positions is None else model.max_positions
+    elif model.positions == "learned":
+        known = model.max_positions or 0
+    if known < tokens:
         raise ValueError(f"model.max_positions: {model.max_positions} is less than {what}'s {tokens} tokens")

@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Literal
 
 from tokenizers.decoders import DecodeStream
+from torch import nn
 
 from headrace.errors import InputError
 from headrace.examples.chat_template import ChatTemplate, Message
 from headrace.examples.instruct import prompt_ids
 from headrace.models.decoder import Decoder
+from headrace.models.foreign.model import ForeignModel
 from headrace.models.machine import use_machine_well
 from headrace.models.opened import OpenedModel, open_model
 from headrace.models.packed import multiplies_bf16
 from headrace.models.transformer import keep_for_reading
 from headrace.serve.continuing import continue_prompts
+from headrace.serve.foreign import continue_foreign
 from headrace.serve.sampling import SamplingConfig
 from headrace.tokens.vocabulary import end_token
 
@@ -32,12 +35,12 @@ class TextGenerator:
         Raises InputError for a model that does not continue text, or has no vocabulary.
         """
         opened = open_model(path)
-        if not isinstance(opened.model, Decoder):
+        if opened.model.config.shape != "decoder":
             raise InputError(f"{path}: a model of shape {opened.model.config.shape}, wanted one that continues text.")
         use_machine_well()
         self._model = opened.model.eval()
         if precision == "bf16" or (precision == "auto" and multiplies_bf16()):
-            keep_for_reading(self._model)
+            _read_in_bf16(self._model)
         self._tokenizer = opened.need_tokenizer()
         self._tokenizer.encode_special_tokens = True  # a prompt is text, whatever it looks like
         self._ends = frozenset(opened.facts.end_tokens or (end_token(self._tokenizer, path),))
@@ -95,14 +98,18 @@ class TextGenerator:
         return tokens or [min(self._ends)]  # nothing to begin with: as if a text had just ended
 
     def _continue(self, prompts: list[list[int]], config: SamplingConfig, seed: int) -> Iterator[tuple[int, int]]:
-        return continue_prompts(
-            self._model,
-            prompts,
-            config,
-            seeds=[seed] * len(prompts),
-            ends=self._ends,
-            max_positions=self._max_positions,
-        )
+        seeds, ends, most = [seed] * len(prompts), self._ends, self._max_positions
+        if isinstance(self._model, ForeignModel):
+            return continue_foreign(self._model, prompts, config, seeds=seeds, ends=ends, max_positions=most)
+        assert isinstance(self._model, Decoder), "no other model of ours continues text"
+        return continue_prompts(self._model, prompts, config, seeds=seeds, ends=ends, max_positions=most)
+
+
+def _read_in_bf16(model: nn.Module) -> None:
+    if isinstance(model, Decoder):
+        keep_for_reading(model)
+    else:
+        model.bfloat16()
 
 
 def special_names(opened: OpenedModel) -> dict[str, str]:

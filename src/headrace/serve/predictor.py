@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
-from tokenizers import Tokenizer
+from torch import nn
 
 from headrace.errors import InputError
 from headrace.examples.encoded import EncodedExamples
@@ -22,15 +22,24 @@ from headrace.examples.instruct import prompt_ids
 from headrace.examples.stream import ExamplePart, ExampleStream, Sizes
 from headrace.examples.tag import tags_of_words
 from headrace.models.adapters.config import AdapterConfig
-from headrace.models.build import Model
 from headrace.models.decoder import Decoder
 from headrace.models.encoder import Encoder
 from headrace.models.encoder_decoder import EncoderDecoder
 from headrace.models.families import Facts, family_for
+from headrace.models.foreign.folder import (
+    foreign_facts,
+    has_head,
+    is_foreign,
+    load_foreign,
+    load_foreign_task,
+    read_foreign_config,
+)
+from headrace.models.foreign.model import Foreign, ForeignModel
+from headrace.models.heads import Headed
 from headrace.models.hugging_face import CONFIG, HEADS, OURS, load_model, read_config, read_weights
 from headrace.models.machine import use_machine_well
-from headrace.models.opened import chat_template_of
-from headrace.models.task_folder import TaskModel, head_name, load_task_model
+from headrace.models.opened import chat_template_of, end_of_texts
+from headrace.models.task_folder import Task, head_name, load_task_model
 from headrace.models.transformer import Transformer
 from headrace.objectives.config import (
     ClassifyConfig,
@@ -42,12 +51,12 @@ from headrace.objectives.config import (
 from headrace.objectives.encoding import ExampleEncoder, ModelVocabulary
 from headrace.objectives.examples import class_logits, tag_logits
 from headrace.objectives.prefer import sequence_log_likelihoods
-from headrace.serve.continuing import continue_prompts
+from headrace.serve.continuing import Written, continue_prompts
+from headrace.serve.foreign import continue_foreign, write_foreign
 from headrace.serve.sampling import SamplingConfig
 from headrace.serve.writing import SequenceWriter, WritingConfig
 from headrace.tokens.batch import IGNORED
 from headrace.tokens.formats import read_vocabulary
-from headrace.tokens.vocabulary import ENDS
 
 BATCH_EXAMPLES = 256
 PART_TOKENS = 4096
@@ -75,22 +84,15 @@ class Predictor:
         Raises InputError for a folder that cannot be read, or says of no task.
         """
         use_machine_well()
-        foreign = read_config(folder)
-        self.objective = objective or _objective_of(folder, foreign)
-        self.labels: tuple[str, ...] = ()
-        self.is_multi_label = False
-        loaded = _load(folder)
-        if isinstance(loaded, TaskModel):
-            self.labels, self.is_multi_label = loaded.labels, loaded.task == "classify_many"
-            body, facts = loaded.model.body, loaded.facts
-        else:
-            body, facts = loaded
-        self._model = (loaded.model if isinstance(loaded, TaskModel) else body).eval()
-        self._body, self._facts = body, facts
-        placeholders = _attach(folder, foreign, body, loaded)
-        self.vocabulary = vocabulary_of(folder, facts)
+        described = read_foreign_config(folder) if is_foreign(folder) else read_config(folder)
+        self.objective = objective or _objective_of(folder, described)
+        loaded = _load_foreign(folder) if is_foreign(folder) else _load(folder)
+        self.labels, self.is_multi_label = loaded.labels, loaded.task == "classify_many"
+        self._model, self._body, self._facts = loaded.model.eval(), loaded.body, loaded.facts
+        placeholders = _attach(folder, described, loaded)
+        self.vocabulary = vocabulary_of(folder, loaded.facts)
         self._encoder = ExampleEncoder(
-            self.objective, body.config.shape, self.vocabulary, self.labels, num_placeholders=placeholders
+            self.objective, loaded.body.config.shape, self.vocabulary, self.labels, num_placeholders=placeholders
         )
 
     def encode(self, table: pa.Table) -> EncodedExamples:
@@ -134,14 +136,19 @@ class Predictor:
         """The text that belongs to each `source`."""
         encoded = self.encode(table.drop_columns([name for name in ("target",) if name in table.column_names]))
         tokenizer = self.vocabulary.tokenizer
-        if isinstance(self._body, EncoderDecoder):
-            assert encoded.sources is not None, "an encoder-decoder reads a source"
-            writer = SequenceWriter(self._body, start_token=self.vocabulary.start_token, end_tokens=self._ends)
-            written = writer.write(_split(encoded.sources.tokens, encoded.sources.bounds), config)
+        if encoded.sources is not None:
+            written = self._write_from(_split(encoded.sources.tokens, encoded.sources.bounds), config)
         else:
             prompts = _split(encoded.inputs.tokens, encoded.inputs.bounds)
             written = self._continue(prompts, (config or WritingConfig()).max_tokens)
         return [tokenizer.decode(tokens, skip_special_tokens=True).strip() for tokens in written]
+
+    def _write_from(self, sources: list[list[int]], config: WritingConfig | None) -> list[list[int]]:
+        start, ends = self.vocabulary.start_token, self._ends
+        if isinstance(self._body, ForeignModel):
+            return write_foreign(self._body, sources, config or WritingConfig(), start_token=start, ends=ends)
+        assert isinstance(self._body, EncoderDecoder), "only an encoder-decoder reads a source"
+        return SequenceWriter(self._body, start_token=start, end_tokens=ends).write(sources, config)
 
     def answer(
         self, conversations: Sequence[Sequence[dict[str, Any]]], *, max_tokens: int = LONGEST_ANSWER
@@ -154,23 +161,21 @@ class Predictor:
         return [tokenizer.decode(tokens, skip_special_tokens=True).strip() for tokens in written]
 
     def _continue(self, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[list[int]]:
-        assert isinstance(self._body, Decoder), "only a decoder continues a text"
         written: list[list[int]] = [[] for _ in prompts]
         greedy = SamplingConfig(max_tokens=max_tokens, temperature=0.0)
         order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
         for start in range(0, len(order), PROMPTS_AT_ONCE):
             numbers = order[start : start + PROMPTS_AT_ONCE]
-            found = continue_prompts(
-                self._body,
-                [prompts[number] for number in numbers],
-                greedy,
-                seeds=[0] * len(numbers),
-                ends=self._ends,
-                max_positions=self._facts.max_positions,
-            )
-            for place, token in found:
+            for place, token in self._continued([prompts[number] for number in numbers], greedy):
                 written[numbers[place]].append(token)
         return written
+
+    def _continued(self, prompts: list[Sequence[int]], config: SamplingConfig) -> Iterator[Written]:
+        seeds, ends, most = [0] * len(prompts), self._ends, self._facts.max_positions
+        if isinstance(self._body, ForeignModel):
+            return continue_foreign(self._body, prompts, config, seeds=seeds, ends=ends, max_positions=most)
+        assert isinstance(self._body, Decoder), "only a decoder continues a text"
+        return continue_prompts(self._body, prompts, config, seeds=seeds, ends=ends, max_positions=most)
 
     @property
     def _ends(self) -> frozenset[int]:
@@ -193,15 +198,6 @@ def vocabulary_of(folder: Path, facts: Facts) -> ModelVocabulary:
     return ModelVocabulary(tokenizer, end, added, start, chat_template_of(folder))
 
 
-def end_of_texts(tokenizer: Tokenizer, facts: Facts, folder: Path) -> int:
-    """What ends a text: a token known for it, else the one that ends what the model writes. Raises InputError."""
-    named = (tokenizer.token_to_id(name) for name in (*ENDS, "[SEP]"))
-    found = next((number for number in (*named, *facts.end_tokens) if number is not None), None)
-    if found is None:
-        raise InputError(f"{folder}: nothing says which token ends a text. Write eos_token_id into config.json.")
-    return int(found)
-
-
 def _objective_of(folder: Path, foreign: dict[str, Any]) -> ExampleObjectiveConfig:
     ours = foreign.get(OURS) or {}
     given = ours.get("objective")
@@ -218,24 +214,47 @@ def _objective_of(folder: Path, foreign: dict[str, Any]) -> ExampleObjectiveConf
     return found  # type: ignore[return-value]  # all records with these fields are of the union
 
 
-def _load(folder: Path) -> TaskModel | tuple[Model, Facts]:
+@dataclass(frozen=True)
+class _Loaded:
+    """A model, and what is beneath its head."""
+
+    model: nn.Module
+    body: Transformer | Foreign
+    facts: Facts
+    task: Task | None = None
+    labels: tuple[str, ...] = ()
+
+
+def _load(folder: Path) -> _Loaded:
     _, named = read_weights(folder)
     if any(name.startswith(HEADS) for name in named):
-        return load_task_model(folder)
-    return load_model(folder)
+        found = load_task_model(folder)
+        return _Loaded(found.model, found.model.body, found.facts, found.task, found.labels)
+    model, facts = load_model(folder)
+    return _Loaded(model, model, facts)
 
 
-def _attach(folder: Path, foreign: dict[str, Any], body: Transformer, loaded: TaskModel | tuple[Model, Facts]) -> int:
+def _load_foreign(folder: Path) -> _Loaded:
+    facts = foreign_facts(folder)
+    if has_head(folder):
+        headed, task, labels = load_foreign_task(folder)
+        return _Loaded(headed, headed, facts, task, labels)
+    model = load_foreign(folder)
+    return _Loaded(model, model, facts)
+
+
+def _attach(folder: Path, described: dict[str, Any], loaded: _Loaded) -> int:
     """Puts in an adapter that is not part of the weights; returns the placeholders that it needs."""
-    given = (foreign.get(OURS) or {}).get("adapter")
+    given = (described.get(OURS) or {}).get("adapter")
     if given is None:
         return 0
     from headrace.models.adapters.peft_files import load_peft
 
-    heads: dict[str, Any] = {}
-    if isinstance(loaded, TaskModel):
-        heads[head_name(family_for(body.config), loaded.task)] = loaded.model.score
+    body, heads = loaded.body, dict[str, Any]()
     assert isinstance(body, Decoder | Encoder | EncoderDecoder), "there are three shapes"
+    if isinstance(loaded.model, Headed):
+        assert loaded.task is not None, "a head has a task"
+        heads[head_name(family_for(body.config), loaded.task)] = loaded.model.score
     load_peft(body, folder / ADAPTER, heads=heads)
     return AdapterConfig.model_validate(given).num_placeholders
 

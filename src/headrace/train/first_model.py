@@ -9,7 +9,9 @@ from torch import nn
 from headrace.errors import InputError
 from headrace.models.adapters.attached import Adapters
 from headrace.models.build import Model, build_model
+from headrace.models.config import ModelConfig
 from headrace.models.families import family_for
+from headrace.models.foreign import ForeignConfig
 from headrace.models.heads import Classifier, Headed, Tagger, pooling_of
 from headrace.models.hugging_face import load_model
 from headrace.models.task_folder import head_name, head_of
@@ -18,6 +20,7 @@ from headrace.objectives.config import SHAPES, ClassifyConfig, TagConfig
 from headrace.objectives.prefer import PreferObjective
 from headrace.tokens.formats import read_vocabulary
 from headrace.train.feed import Feed
+from headrace.train.first_foreign_model import first_foreign_model
 from headrace.train.given import Stage
 
 
@@ -34,6 +37,8 @@ def first_model(stage: Stage, feed: Feed) -> Begun:
 
     Raises InputError for a model that cannot learn what it is to.
     """
+    if isinstance(stage.model, ForeignConfig):
+        return Begun(first_foreign_model(stage, feed), None)
     body = _body(stage)
     model = _with_head(body, stage, feed)
     config = stage.config.adapter
@@ -75,7 +80,8 @@ def with_reference(feed: Feed, stage: Stage, adapters: Adapters | None) -> Feed:
         return feed
     if adapters is not None:
         return replace(feed, objective=replace(feed.objective, without_adapter=adapters.disabled))
-    return replace(feed, objective=replace(feed.objective, reference=_body(stage).eval().requires_grad_(False)))
+    reference = first_foreign_model(stage, feed) if isinstance(stage.model, ForeignConfig) else _body(stage)
+    return replace(feed, objective=replace(feed.objective, reference=reference.eval().requires_grad_(False)))
 
 
 def set_dtype(model: nn.Module, dtype: torch.dtype) -> None:
@@ -86,6 +92,7 @@ def set_dtype(model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def _body(stage: Stage) -> Model:
+    assert isinstance(stage.model, ModelConfig), "others are loaded elsewhere"
     if stage.initial is None:
         return build_model(stage.model, stage.vocabulary_size, seed=stage.seed)
     model, _ = load_model(stage.initial.path)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.models.config import ModelConfig
+from headrace.models.foreign import AnyModelConfig, ForeignConfig
+from headrace.models.foreign.folder import foreign_facts
 from headrace.models.hugging_face import load_facts
 from headrace.models.opened import chat_template_of
 from headrace.objectives.encoding import ModelVocabulary
@@ -21,7 +22,7 @@ class Stage:
     """What determines a stage, and where it works."""
 
     config: StageConfig
-    model: ModelConfig
+    model: AnyModelConfig
     seed: int
     tokens: Artefact | None
     """Rows, for an objective on rows."""
@@ -60,7 +61,8 @@ class Stage:
         """What an encoder-decoder begins to write with."""
         if self.initial is None:
             return self.end_token
-        _, facts = load_facts(self.initial.path)
+        path = self.initial.path
+        facts = foreign_facts(path) if isinstance(self.model, ForeignConfig) else load_facts(path)[1]
         return self.end_token if facts.start_token is None else facts.start_token
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import nn
 
 from headrace.models.config import ModelConfig
+from headrace.models.foreign.model import Foreign
 from headrace.models.transformer import Transformer
 
 Rows = slice
@@ -17,7 +18,12 @@ def hidden_matrices(model: nn.Module, *, per_head: bool = False) -> dict[str, li
     Embeddings and the head are not among them. Joined projections are taken apart, since a rule that looks at a matrix
     as a whole must not see three; with `per_head`, queries, keys and values are taken apart head by head.
     """
-    found = {}
+    found = dict[str, list[Rows]]()
+    for prefix, foreign in _foreign(model):
+        inside, head = set(foreign.inner.base_model.modules()), foreign.inner.get_output_embeddings()
+        for name, module in foreign.named_modules(prefix=prefix):
+            if isinstance(module, nn.Linear) and module in inside and module is not head:
+                found[f"{name}.weight"] = _slices([len(module.weight)])
     for prefix, body in _bodies(model):
         for name, module in body.named_modules(prefix=prefix):
             if isinstance(module, nn.Linear) and module.weight is not body.head_weight:
@@ -30,6 +36,13 @@ def _bodies(model: nn.Module) -> Iterator[tuple[str, Transformer]]:
     """The Transformers in a model, with what the names of their parameters begin with."""
     for name, module in model.named_modules():
         if isinstance(module, Transformer):
+            yield name, module
+
+
+def _foreign(model: nn.Module) -> Iterator[tuple[str, Foreign]]:
+    """The same of transformers' models, of which nothing is known but that a layer is one matrix."""
+    for name, module in model.named_modules():
+        if isinstance(module, Foreign):
             yield name, module
 
 

@@ -11,8 +11,10 @@ from torch import nn
 
 from headrace.models.config import ModelConfig
 from headrace.models.convert import TOKENIZER_FILES, beginning_with
-from headrace.models.families import Facts, Family
+from headrace.models.families import Facts
 from headrace.models.families.native import Native
+from headrace.models.foreign.folder import save_foreign
+from headrace.models.foreign.model import Foreign
 from headrace.models.heads import Headed
 from headrace.models.hugging_face import load_facts, save_model
 from headrace.models.opened import TOKENIZER
@@ -128,6 +130,9 @@ class Publication:
 
 def write_model_folder(model: nn.Module, folder: Path, about: Publication) -> None:
     """Writes weights, configs, tokenizer and card."""
+    if isinstance(model, Foreign):
+        _write_foreign(model, folder, about)
+        return
     body = body_of(model)
     facts = _facts(body, about)
     if about.task is not None and facts.pad_token is None:
@@ -140,7 +145,19 @@ def write_model_folder(model: nn.Module, folder: Path, about: Publication) -> No
         family = save_model(body, folder, facts, ours=about.ours)
     _write_vocabulary(folder, about)
     sizes = describe(body.config, body.vocabulary_size, about.row_tokens)
-    write_file(folder / "README.md", write_card(family, about.task or body.config.shape, sizes).encode())
+    write_file(folder / "README.md", write_card(family.model_type, about.task or body.config.shape, sizes).encode())
+
+
+def _write_foreign(model: Foreign, folder: Path, about: Publication) -> None:
+    ours = dict(about.ours) | ({"task": about.task} if about.task else {})
+    save_foreign(model, folder, ours=ours)
+    _write_vocabulary(folder, about)
+    config = model.config
+    sizes = (
+        f"{config.parameters / 1e6:.1f} M parameters, of the kind that transformers calls {config.family}, "
+        f"{model.vocabulary_size:,} tokens, documents of up to {about.row_tokens:,} tokens in training."
+    )
+    write_file(folder / "README.md", write_card(config.family, about.task or config.shape, sizes).encode())
 
 
 def body_of(model: nn.Module) -> Transformer:
@@ -188,10 +205,10 @@ def _copy_vocabulary(folder: Path, about: Publication) -> None:
     write_file(folder / "tokenizer_config.json", orjson.dumps(tokenizer_config, option=orjson.OPT_INDENT_2))
 
 
-def write_card(family: Family, kind: str, description: str) -> str:
+def write_card(model_type: str, kind: str, description: str) -> str:
     """The text of a model card, with the lines that use the model. kind: of its task, or its shape."""
     card = CARDS[kind]
-    is_ours = family.model_type == Native.model_type
+    is_ours = model_type == Native.model_type
     usage = WITH_HEADRACE.format(command=card.command) if is_ours else card.usage
     return CARD.format(
         library="headrace" if is_ours else "transformers",

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from headrace.models.foreign import ForeignConfig
 from headrace.objectives.prefer import PreferObjective
 from headrace.parallel import Group
 from headrace.store import write_file
@@ -88,6 +89,8 @@ def _settle_numerics(stage: Stage, feed: Feed, group: Group) -> Numerics:
         num_tokens = feed.num_steps * feed.step_tokens
         flops = stage.model.flops_per_token(stage.vocabulary_size, feed.row_tokens) * num_tokens
         chosen = Numerics.choose(stage.config, stage_flops=flops, num_threads=stage.num_threads)
+        if isinstance(stage.model, ForeignConfig):  # its rows have another length each time
+            chosen = chosen.model_copy(update={"compiled": False})
         write_file(path, chosen.model_dump_json().encode())
     group.agree(0)  # nobody reads before the leader has written
     return Numerics.model_validate_json(path.read_bytes())

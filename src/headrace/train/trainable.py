@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from headrace.models.foreign.model import Foreign
 from headrace.models.transformer import Transformer
 
 
@@ -13,7 +14,8 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
 def is_noisy(model: nn.Module) -> bool:
     """Whether a training step leaves anything out by chance."""
     return any(
-        (isinstance(module, Transformer) and module.config.is_noisy)
+        isinstance(module, Foreign)  # not all that they leave out is a module
+        or (isinstance(module, Transformer) and module.config.is_noisy)
         or (isinstance(module, nn.Dropout) and module.p > 0)
         for module in model.modules()
     )
