@@ -22,7 +22,6 @@ STAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
         "prefer",
         {"adapter": {"adalora": {"first_rank": 3, "rank": 2, "every_steps": 1, "warm_up": 0.0}}},
     ),
-    "preferences": ("prefer", "prefer", {}),
 }
 
 
