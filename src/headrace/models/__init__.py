@@ -13,6 +13,7 @@ Not promised: equal bits between thread counts, devices or compiled and eager ru
     decoder.py encoder.py encoder_decoder.py build.py  the three shapes
     initial.py                                         first weights, learning rates across widths
     families/ foreign_weights.py unscaled.py           what others call our settings and weights
+    foreign/                                           models that only transformers can build
     hugging_face.py gguf_files/ onnx_file.py           bytes in and out
     adapters/                                          few new weights instead of all the old ones, through peft
     opened.py convert.py                               whatever a user points at, and from one format to another

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from headrace.models.build import Model
 from headrace.objectives import rows as rows_module
-from headrace.objectives.rows import RowObjective, as_rows, batch_losses
+from headrace.objectives.reading import as_rows
+from headrace.objectives.rows import RowObjective, batch_losses
 from headrace.tokens.batch import IGNORED, Batch
 from headrace.tokens.corrupt import CutPrefix, MaskNextTokens, MaskTokens
 from headrace.tokens.denoise import CorruptSpans
