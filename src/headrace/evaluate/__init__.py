@@ -9,6 +9,8 @@ intervals and stand beside a baseline. Not promised: that a low number reads wel
     config.py           what is measured (needs no torch)
     evaluation.py       all of it, for one model
     bits_per_byte.py    losses of documents and their sums
+    tasks.py            a model that learnt from examples, measured on those kept apart
+    prompting.py        a model that learnt nothing of the task, asked through a template; harness.py: lm_eval's tasks
     task_report.py      reports of tasks as records and as a file; the rest makes them, without torch
     classification.py   classes: from probabilities (counts.py, calibration.py)
     tagging.py          entities and words: from tags (entities.py, spans.py)

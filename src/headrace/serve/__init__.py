@@ -10,6 +10,7 @@ other, up to rounding; a stream never cuts a character in two.
     sampling.py      how the next token is drawn
     writing.py       an encoder-decoder: the likeliest tokens, or beams
     scoring.py       how likely given continuations are
+    predictor.py     what a model that learnt from examples makes of texts; predictions.py: of records from files
 """
 
 from headrace.serve.generator import Precision, TextGenerator
