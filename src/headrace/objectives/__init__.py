@@ -2,8 +2,8 @@
 
 In: rows of tokens, or labelled examples. Out: the sum of the loss over valid targets, ready for `backward`.
 Promises: full logits of a batch are never held, but of models that only transformers can build; an ignored target adds
-nothing to loss or gradient. The sum is not divided by anything: the caller knows how many valid targets the whole global
-step has.
+nothing to loss or gradient. The sum is not divided by anything: the caller knows how many valid targets the whole
+global step has.
 
     config.py             the settings of every objective (needs no torch)
     noise.py              what an objective on rows does to them (needs no torch)

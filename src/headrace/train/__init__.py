@@ -1,7 +1,7 @@
 """The training loop: batches in, a model folder out, resumable to the bit.
 
-In: a stage's settings, rows of tokens or labelled examples, a model. Out: `model.safetensors` and its companions, and one metric record a
-step.
+In: a stage's settings, rows of tokens or labelled examples, a model. Out: `model.safetensors` and its companions, and
+one metric record a step.
 Promises: the loss is normalised by the valid targets of the whole global step, so accumulation and process count do not
 change what is learnt; a killed run continues from its newest good checkpoint to the very bits of an undisturbed one
 (same process count, threads and machine); a loss or gradient that is not finite never reaches the weights.
