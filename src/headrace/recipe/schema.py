@@ -180,7 +180,7 @@ class Recipe(Config):
     def tokens_config(self) -> TokensConfig:
         """How text becomes tokens. A vocabulary that is trained gets the special tokens that objectives need."""
         config = self.tokens or TokensConfig()
-        if config.store is not None or config.vocabulary.train is None:
+        if config.store is not None or config.vocabulary.train is None or isinstance(self.model, GivenModel):
             return config
         given = config.vocabulary.special_tokens
         needed = [

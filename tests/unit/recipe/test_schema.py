@@ -13,6 +13,7 @@ from headrace.errors import RecipeError
 from headrace.models.config import PRESETS
 from headrace.recipe import Recipe, load_recipe
 from headrace.recipe.load import check_recipe
+from headrace.tokens.config import TokensConfig
 
 Load = Callable[..., Recipe]
 
@@ -117,3 +118,10 @@ def forms_of(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[di
     for inner in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
         yield from forms_of(inner, definitions)
     yield schema
+
+
+def test_special_tokens_are_for_vocabularies_that_are_trained_and_not_for_one_that_is_given(load: Load) -> None:
+    masked = CORPUS_ONLY + "train: {objective: masked}\n"
+
+    assert load(masked).tokens_config.vocabulary.special_tokens == ("<|mask|>",)
+    assert load(masked + "model: {hf: folder}").tokens_config == TokensConfig()
