@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from headrace.models.build import Model
-from headrace.objectives import rows as rows_module
+from headrace.objectives import guesses
 from headrace.objectives.reading import as_rows
 from headrace.objectives.rows import RowObjective, batch_losses
 from headrace.tokens.batch import IGNORED, Batch
@@ -110,7 +110,7 @@ def test_places_that_nobody_asks_may_be_left_out(kind: str, few: float, monkeypa
     model, read = noisy(kind, batch)
     wanted = gradients(model, read)
 
-    monkeypatch.setattr(rows_module, "FEW", few)
+    monkeypatch.setattr(guesses, "FEW", few)
     found = gradients(model, read)
 
     assert found[0] == pytest.approx(wanted[0], rel=1e-5)
