@@ -56,10 +56,12 @@ def name_of(path: Path) -> str:
 def recipes(page: Path) -> list[dict[str, Any]]:
     """The recipes of a page; sections that stand alone come in the place of those of the whole recipe before them."""
     found: list[dict[str, Any]] = []
+    whole: dict[str, Any] = {}
     for text in blocks(page, "yaml"):
         given = parse_yaml(text, name_of(page))
         if "task" not in given:  # those are for lm-evaluation-harness
-            found.append(given if {"name", "seed"} <= given.keys() else {**found[0], **given})
+            whole = given if {"name", "seed"} <= given.keys() else whole
+            found.append({**whole, **given})
     return found
 
 
