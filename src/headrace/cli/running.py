@@ -164,9 +164,18 @@ def print_result(run: "Run") -> None:
     for artefact in run.folder.artefacts("train"):
         console.print(training_line(artefact.summary), soft_wrap=True)
     if run.folder.artefacts("train"):
-        use = "predict" if "examples" in run.folder.artefacts("train")[-1].summary else "chat"
-        console.print(f"Model:  {run.path / 'model'}   (headrace {use} {run.path})", soft_wrap=True)
+        use = _use_of(run.folder.artefacts("train")[-1])
+        shown = f"   (headrace {use} {run.path})" if use else ""
+        console.print(f"Model:  {run.path / 'model'}{shown}", soft_wrap=True)
     console.print(f"Report: {run.report}", soft_wrap=True)
+
+
+def _use_of(trained: "Artefact") -> str | None:
+    """The command that a trained model answers to."""
+    objective: Any = trained.manifest.config["stage"]["objective"]  # type: ignore[index,call-overload]  # by `train`
+    name = objective["name"] if isinstance(objective, dict) else objective
+    uses = {"causal": "chat", "causal_and_masked": "chat", "prefix_lm": "chat", "prefer": "chat"}
+    return uses.get(name) or ("predict" if "examples" in trained.summary else None)
 
 
 def _measured_text(evaluated: Sequence["Artefact"]) -> bool:

@@ -11,9 +11,9 @@ from headrace.errors import InputError
 from headrace.models.families import Facts
 from headrace.models.foreign.folder import copy_folder, describe_folder, foreign_facts, is_foreign
 from headrace.models.gguf_files import GGUFType, write_model
-from headrace.models.hugging_face import save_model, write_json
+from headrace.models.hugging_face import CONFIG, save_model, write_json
 from headrace.models.onnx_file import write_onnx
-from headrace.models.opened import TOKENIZER, OpenedModel, end_of_texts, open_model
+from headrace.models.opened import TOKENIZER, OpenedModel, end_of_texts, open_model, read_json
 from headrace.models.unscaled import unscaled
 from headrace.store import write_file
 from headrace.tokens.formats import read_vocabulary
@@ -41,6 +41,9 @@ def convert(source: Path, target: Path, *, to: Format, kind: GGUFType) -> str:
     """
     if target.exists():
         raise InputError(f"{target}: is there already. Give a new name, or remove it.")
+    kinds = read_json(source / CONFIG).get("architectures") or [""] if source.is_dir() else [""]
+    if str(kinds[0]).endswith("Classification"):
+        raise InputError(f"{source}: a model that classifies or tags: its head would be lost. Use its folder as it is.")
     opened = open_model(source)
     opened = replace(opened, model=unscaled(opened.own))
     target.parent.mkdir(parents=True, exist_ok=True)

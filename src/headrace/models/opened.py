@@ -13,7 +13,7 @@ from headrace.models.families import Facts
 from headrace.models.foreign.folder import foreign_facts, is_foreign, load_foreign
 from headrace.models.foreign.model import ForeignModel
 from headrace.models.gguf_files import read_model
-from headrace.models.hugging_face import CONFIG, load_model
+from headrace.models.hugging_face import CONFIG, OURS, load_model
 from headrace.tokens.formats import read_vocabulary
 from headrace.tokens.vocabulary import ENDS
 
@@ -62,6 +62,7 @@ def open_model(path: Path) -> OpenedModel:
 
 
 def _open_folder(folder: Path) -> OpenedModel:
+    _check_whole(folder)
     model: Model | ForeignModel
     if is_foreign(folder):
         model, facts = load_foreign(folder), foreign_facts(folder)
@@ -73,6 +74,22 @@ def _open_folder(folder: Path) -> OpenedModel:
     tokenizer = read_vocabulary(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
     begin = tuple(tokenizer.encode("", add_special_tokens=True).ids) if tokenizer else ()
     return OpenedModel(folder, model, facts, tokenizer, begin, chat_template_of(folder))
+
+
+def _check_whole(folder: Path) -> None:
+    """Raises InputError for a model that is more than its weights: read as a plain one, it would be another."""
+    config = read_json(folder / CONFIG)
+    ours = config.get(OURS) if isinstance(config.get(OURS), dict) else {}
+    if (ours or {}).get("adapter") is not None:
+        raise InputError(
+            f"{folder}: an adapter stands beside these weights and belongs to them. Use `headrace predict`; or train "
+            "with lora, dora, adalora or ia3, which become part of the weights."
+        )
+    kind = next(iter(config.get("architectures") or [""]))
+    if (ours or {}).get("task") is not None or str(kind).endswith("Classification"):
+        raise InputError(
+            f"{folder}: a model that classifies or tags, which does not continue texts. Use `headrace predict`."
+        )
 
 
 def end_of_texts(tokenizer: Tokenizer, facts: Facts, path: Path) -> int:

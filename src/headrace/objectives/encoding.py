@@ -44,8 +44,14 @@ class ModelVocabulary:
     @property
     def template(self) -> ChatTemplate:
         """How conversations are written; raises InputError if the model's own way is broken."""
-        source = self.chat_template or default_template(self.tokenizer)
-        return ChatTemplate(source, self.tokenizer, names={"eos_token": self._name(self.end_token), **self._begin})
+        return ChatTemplate(
+            self.template_source, self.tokenizer, names={"eos_token": self._name(self.end_token), **self._begin}
+        )
+
+    @property
+    def template_source(self) -> str:
+        """The model's template, or the one that stands in for it."""
+        return self.chat_template or default_template(self.tokenizer)
 
     @property
     def _begin(self) -> dict[str, str]:

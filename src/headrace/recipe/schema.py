@@ -122,6 +122,7 @@ class Recipe(Config):
         if self.examples is not None and self.train and not any(stage.learns_from_examples for stage in self.train):
             raise ValueError("`examples` are learnt from in no stage; leave them out, or add a stage such as classify")
         self._check_adapters()
+        self._check_rates()
         if isinstance(self.model, GivenModel) and self.tokens_config.store is not None:
             raise ValueError("model.hf brings its own vocabulary, and `tokens.store` another; leave one of them out")
         if isinstance(self.model, GivenModel) and self.tokens_config.vocabulary != TokensConfig().vocabulary:
@@ -133,6 +134,15 @@ class Recipe(Config):
                 raise ValueError(
                     f"train.{number}.adapter: {stage.adapter.kind} cannot become part of the model that the next stage "
                     "goes on from; use it in the last stage"
+                )
+
+    def _check_rates(self) -> None:
+        """A rate for fresh weights would undo what a given model knows, so that nobody shall have it by default."""
+        for number, stage in enumerate(self.train if isinstance(self.model, GivenModel) else ()):
+            if "learning_rate" not in stage.model_fields_set:
+                raise ValueError(
+                    f"train.{number}.learning_rate: write one. The default, {stage.learning_rate:g}, is for fresh "
+                    "weights and would undo what model.hf knows; 2e-5 to 1e-4 suit most, 1e-4 to 3e-3 an adapter"
                 )
 
     def check_given(self, model: AnyModelConfig) -> None:

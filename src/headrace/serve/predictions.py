@@ -18,16 +18,23 @@ THRESHOLD = 0.5  # from which on one of several labels is given
 
 
 def predict(predictor: Predictor, records: Iterable[Record], *, config: WritingConfig) -> Iterator[dict[str, Any]]:
-    """Each record with its answer, in order: `label` and `probability`, `labels`, `tags` and `entities`, `target`,
-    or `answer`. Records may have more columns than the model looks at.
+    """Each record with its answer beside its own columns, in order: `label` and `probability`, `labels`, `tags` and
+    `entities`, `target`, or `answer`; called `predicted_...` where the record has such a column. Records may have more
+    columns than the model looks at.
 
     Raises InputError, with the number of the record, for one that lacks what the model reads.
     """
     number, left = 0, iter(records)
     while part := list(islice(left, RECORDS_AT_ONCE)):
         answers = _predict_part(predictor, part, config=config, before=number)
-        yield from ({**record, **answer} for record, answer in zip(part, answers, strict=True))
+        yield from (_beside(record, answer) for record, answer in zip(part, answers, strict=True))
         number += len(part)
+
+
+def _beside(record: Record, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with its answer; what both have a column for is not overwritten: the answer's is `predicted_...`."""
+    same = {name for name in answer if name in record and answer[name] is not record[name]}
+    return {**record, **{f"predicted_{name}" if name in same else name: value for name, value in answer.items()}}
 
 
 def input_column(predictor: Predictor) -> str:

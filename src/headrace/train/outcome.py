@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from headrace.models.adapters.config import AdapterConfig
-from headrace.objectives.config import ExampleFields
+from headrace.objectives.config import ExampleFields, InstructConfig
 from headrace.train.adapter_outcome import publish_adapter
 from headrace.train.averaging import put_weights
 from headrace.train.config import BEFORE_COOL_DOWN
@@ -59,14 +59,14 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
         **loop.feed.facts,
         **adapter,
         "step_seconds": math.fsum(record["seconds"] for record in steps),
-        "step_cpu_seconds": math.fsum(record["cpu_seconds"] for record in steps),
+        "step_cpu_seconds": math.fsum(record.get("cpu_seconds", 0.0) for record in steps),
         "wait_seconds": math.fsum(record["wait_seconds"] for record in steps),
     }
 
 
 def _publication(stage: Stage, loop: Loop, *, beside: AdapterConfig | None) -> Publication:
     """beside: an adapter that is no part of the weights."""
-    head, ours = loop.feed.head, dict[str, Any]()
+    head, ours, objective = loop.feed.head, dict[str, Any](), stage.config.objective
     if stage.config.learns_from_examples:
         ours["objective"] = stage.config.objective.as_json()
     if beside is not None:
@@ -79,6 +79,7 @@ def _publication(stage: Stage, loop: Loop, *, beside: AdapterConfig | None) -> P
         task=head.task if head else None,
         labels=head.labels if head else (),
         ours=ours,
+        chat_template=stage.model_vocabulary.template_source if isinstance(objective, InstructConfig) else None,
     )
 
 

@@ -17,7 +17,7 @@ from headrace.models.foreign.folder import save_foreign
 from headrace.models.foreign.model import Foreign
 from headrace.models.heads import Headed
 from headrace.models.hugging_face import load_facts, save_model
-from headrace.models.opened import TOKENIZER
+from headrace.models.opened import TOKENIZER, chat_template_of
 from headrace.models.task_folder import Task, TaskModel, save_task_model
 from headrace.models.transformer import Transformer
 from headrace.store import write_file
@@ -81,7 +81,7 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=50)[0]))
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 model, tokenizer = AutoModelForMaskedLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
 ```""",
-        "headrace train recipe.yaml  # with model: {hf: .}",
+        "headrace run recipe.yaml  # with model: {hf: .}",
     ),
     "encoder_decoder": Card(
         "text2text-generation",
@@ -126,6 +126,8 @@ class Publication:
     """Of a model with a head."""
     ours: Mapping[str, Any] = field(default_factory=dict)
     """What headrace alone needs to know to use it."""
+    chat_template: str | None = None
+    """How it learnt that conversations are written, if it did."""
 
 
 def write_model_folder(model: nn.Module, folder: Path, about: Publication) -> None:
@@ -179,6 +181,8 @@ def _facts(body: Transformer, about: Publication) -> Facts:
 
 def _write_vocabulary(folder: Path, about: Publication) -> None:
     _copy_vocabulary(folder, about)
+    if about.chat_template is not None and chat_template_of(folder) is None:
+        write_file(folder / "chat_template.jinja", about.chat_template.encode())
     tokenizer = read_vocabulary(folder / TOKENIZER) if about.task is not None else None
     if tokenizer is not None and not tokenizer.num_special_tokens_to_add(False):
         # Examples were read behind this token; so must texts be that others give the model.
