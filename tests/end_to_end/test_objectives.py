@@ -26,10 +26,7 @@ def losses_of(model: Path) -> list[float]:
 
 ON_ROWS: dict[str, tuple[Any, str]] = {
     "masked": ({"name": "masked", "rate": 0.3, "final_rate": 0.15, "whole_words": True}, "encoder"),
-    "mixed": ("causal_and_masked", "decoder"),
-    "prefix": ("prefix_lm", "decoder"),
     "spans": ("span_denoising", "encoder_decoder"),
-    "infilling": ("full_denoising", "encoder_decoder"),
 }
 
 
@@ -45,7 +42,7 @@ def test_rows_are_learnt_with_the_special_tokens_that_the_objective_needs(name: 
     assert losses[-1] < losses[0]
     assert load_model(model.path)[0].config.shape == shape
     tokens = {token.split("_")[0] for token in recipe.tokens_config.vocabulary.special_tokens}
-    assert tokens == {"spans": {"<extra"}, "prefix": set()}.get(name, {"<|mask|>"})
+    assert tokens == {"spans": {"<extra"}}.get(name, {"<|mask|>"})
 
 
 def test_a_pretrained_encoder_becomes_a_classifier_in_one_recipe(project: Path) -> None:

@@ -85,11 +85,6 @@ def _check_whole(folder: Path) -> None:
             f"{folder}: an adapter stands beside these weights and belongs to them. Use `headrace predict`; or train "
             "with lora, dora, adalora or ia3, which become part of the weights."
         )
-    kind = next(iter(config.get("architectures") or [""]))
-    if (ours or {}).get("task") is not None or str(kind).endswith("Classification"):
-        raise InputError(
-            f"{folder}: a model that classifies or tags, which does not continue texts. Use `headrace predict`."
-        )
 
 
 def end_of_texts(tokenizer: Tokenizer, facts: Facts, path: Path) -> int:

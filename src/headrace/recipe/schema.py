@@ -122,11 +122,11 @@ class Recipe(Config):
         if self.examples is not None and self.train and not any(stage.learns_from_examples for stage in self.train):
             raise ValueError("`examples` are learnt from in no stage; leave them out, or add a stage such as classify")
         self._check_adapters()
-        self._check_rates()
         if isinstance(self.model, GivenModel) and self.tokens_config.store is not None:
             raise ValueError("model.hf brings its own vocabulary, and `tokens.store` another; leave one of them out")
         if isinstance(self.model, GivenModel) and self.tokens_config.vocabulary != TokensConfig().vocabulary:
             raise ValueError("model.hf brings its own vocabulary; leave `tokens.vocabulary` out")
+        self._check_rates()
 
     def _check_adapters(self) -> None:
         for number, stage in enumerate(self.train[:-1]):

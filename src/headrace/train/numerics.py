@@ -16,7 +16,8 @@ from headrace.train.config import StageConfig
 logger = logging.getLogger("headrace")
 
 PRODUCT_SHAPE = (2048, 1024, 1024)  # rows, inner, columns: the size of a small model's products
-TIMED_PRODUCTS = 30
+TIMED_PRODUCTS, FEW_PRODUCTS = 30, 4
+SHORT_STAGE_FLOPS = 1e12  # a second or two: it shall not take as long to see how fast the machine is
 COMPILED_STAGE_FLOPS = 5e13  # compiling takes 20 s of two cores and saves a quarter of each step: it pays after 90 s
 
 COMPILED_EXAMPLES_FLOPS = (
@@ -40,7 +41,8 @@ class Numerics(Config):
         """Measures this machine and settles what the config leaves open."""
         torch.set_num_threads(num_threads)
         use_machine_well()
-        speeds = {"fp32": matrix_gflops(torch.float32), "bf16": matrix_gflops(torch.bfloat16)}
+        count = TIMED_PRODUCTS if stage_flops > SHORT_STAGE_FLOPS else FEW_PRODUCTS
+        speeds = {"fp32": matrix_gflops(torch.float32, count), "bf16": matrix_gflops(torch.bfloat16, count)}
         faster: Literal["fp32", "bf16"] = "bf16" if speeds["bf16"] > 1.2 * speeds["fp32"] else "fp32"
         precision = faster if config.precision == "auto" else config.precision
         least = COMPILED_EXAMPLES_FLOPS if config.learns_from_examples else COMPILED_STAGE_FLOPS
@@ -64,14 +66,14 @@ class Numerics(Config):
         return torch.autocast("cpu", torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
 
-def matrix_gflops(dtype: torch.dtype) -> float:
-    """Billions of operations a second in large matrix products, the best of a few short runs (about 0.1 s)."""
+def matrix_gflops(dtype: torch.dtype, count: int = TIMED_PRODUCTS) -> float:
+    """Billions of operations a second in large matrix products, the best of so many."""
     rows, inner, columns = PRODUCT_SHAPE
     left, right = torch.ones(rows, inner, dtype=dtype), torch.ones(inner, columns, dtype=dtype)
     out = torch.empty(rows, columns, dtype=dtype)
     torch.mm(left, right, out=out)
     best_seconds = float("inf")
-    for _ in range(TIMED_PRODUCTS):
+    for _ in range(count):
         start = time.perf_counter()
         torch.mm(left, right, out=out)
         best_seconds = min(best_seconds, time.perf_counter() - start)

@@ -15,10 +15,12 @@ from headrace.train.data import describe_sources
 from headrace.train.given import NUMERICS, Stage
 from headrace.train.loop import Loop
 from headrace.train.metrics import read_metrics
-from headrace.train.numerics import matrix_gflops
+from headrace.train.numerics import FEW_PRODUCTS, TIMED_PRODUCTS, matrix_gflops
 from headrace.train.publish import Publication, write_model_folder
 from headrace.train.state import TrainState
 from headrace.train.trainable import trainable
+
+SHORT_SECONDS = 10.0
 
 
 def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float | None) -> dict[str, Any]:
@@ -95,7 +97,8 @@ def _speed(steps: list[dict[str, Any]], loop: Loop) -> dict[str, float]:
     The peak is measured again, because a machine that was busy when the stage began showed too low a one.
     """
     numerics, seconds = loop.numerics, [record["seconds"] for record in steps]
-    peak_flops = 1e9 * loop.group.size * max(numerics.peak_gflops, matrix_gflops(numerics.dtype))
+    count = TIMED_PRODUCTS if math.fsum(seconds) > SHORT_SECONDS else FEW_PRODUCTS
+    peak_flops = 1e9 * loop.group.size * max(numerics.peak_gflops, matrix_gflops(numerics.dtype, count))
     overall = math.fsum(record["tokens_per_second"] * record["seconds"] for record in steps) / math.fsum(seconds)
     median = statistics.median(record["tokens_per_second"] for record in steps)
     return {

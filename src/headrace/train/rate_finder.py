@@ -60,7 +60,8 @@ def find_rate(stage: Stage, config: SweepConfig) -> dict[str, Any]:
     """
     if stage.config.learns_from_examples:
         raise InputError(
-            "the rate of a stage that learns from examples cannot be searched for; try 2e-5 to 1e-4 for a given model, 1e-3 from scratch."
+            "the rate of a stage that learns from examples cannot be searched for; try 2e-5 to 1e-4 for a given model, "
+            "1e-3 from scratch."
         )
     given = {"epochs": None, "tokens": config.steps * stage.config.global_batch_tokens, "compile": "off"}
     given |= {"average": None, "publish": "best", "skip_spikes": None, "keep_before_cool_down": False}

@@ -243,11 +243,15 @@ PROMPT = {"prompt": {"tokens": 4}}
         ({"evaluate": ["bits_per_byte"]}, "a model of examples is always measured on them"),
         ({"model": {"hf": "a"}, "tokens": {"vocabulary": {"train": 300}}}, "brings its own vocabulary; leave"),
         ({"model": {"hf": "a", "width": 32}}, r" model\.width: unknown key"),
+        ({"model": {"hf": "a"}}, r"train\.0\.learning_rate: write one\. The default, 0\.002, is for fresh weights"),
         (
             {
                 "corpus": SOURCES,
                 "model": {"hf": "a"},
-                "train": [{"global_batch_tokens": 1000}, {"objective": "instruct"}],
+                "train": [
+                    {"global_batch_tokens": 1000, "learning_rate": 1e-4},
+                    {"objective": "instruct", "learning_rate": 1e-4},
+                ],
             },
             "global_batch_tokens 1,000 is no multiple of row_tokens 256",
         ),

@@ -121,7 +121,7 @@ def forms_of(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[di
 
 
 def test_special_tokens_are_for_vocabularies_that_are_trained_and_not_for_one_that_is_given(load: Load) -> None:
-    masked = CORPUS_ONLY + "train: {objective: masked}\n"
+    masked = CORPUS_ONLY + "train: {objective: masked, learning_rate: 1e-4}\n"
 
     assert load(masked).tokens_config.vocabulary.special_tokens == ("<|mask|>",)
     assert load(masked + "model: {hf: folder}").tokens_config == TokensConfig()
