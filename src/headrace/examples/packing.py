@@ -104,18 +104,21 @@ def lay_out(lengths_N: Lengths, source_lengths_N: Lengths | None, *, attention_t
     sources_N = np.zeros_like(lengths_N) if source_lengths_N is None else source_lengths_N
     longest, longest_source = int(lengths_N.max()), int(sources_N.max())
     total, total_source = int(lengths_N.sum()), int(sources_N.sum())
-    most = max(1, min(total // longest, total_source // longest_source if longest_source else total))
-    best, best_cost = None, float("inf")
+    count = len(lengths_N)
+    most = min(count, max(-(-total // longest), -(-total_source // longest_source) if longest_source else 1))
+    best = Layout(np.arange(count), count, longest, longest_source)  # one a row
+    best_cost = _cost(count, longest, longest_source, attention_tokens=attention_tokens)
     for num_rows in range(most, max(0, most - MOST_LAYOUTS), -1):
         least = (max(longest, total / num_rows), max(longest_source, total_source / num_rows))
         if _cost(num_rows, *least, attention_tokens=attention_tokens) >= best_cost:
-            break  # the fewer the rows, the dearer is even a layout without padding
-        row_N = np.empty(len(lengths_N), np.int64)
+            if least[0] > longest and least[1] >= longest_source:
+                break  # the fewer the rows, the dearer is even a layout without padding
+            continue
+        row_N = np.empty(count, np.int64)
         tokens, source = balance(lengths_N, sources_N, num_rows, row_N)
         cost = _cost(num_rows, tokens, source, attention_tokens=attention_tokens)
         if cost < best_cost:
             best, best_cost = Layout(row_N, num_rows, tokens, source), cost
-    assert best is not None, "there is at least one layout"
     return best
 
 
