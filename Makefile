@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 # Large parts of packages that are seldom imported, or never.
-SELDOM := /(tests?|testing|transformers/models|moto|ray/(rllib|serve|tune|train|data)|torch/(testing|ao|onnx)|sympy/physics)/
+SELDOM := /(tests?|testing|transformers/models|moto|ray/(rllib|serve|tune|train|data)|torch/(testing|ao|onnx)|sympy/physics|nltk|datasets|evaluate|rouge_score|pandas)/
 # pip would compile on one core what compileall does on all.
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from small_models import rough_decoder, small_config
 from small_road import Road
+from stages_of_examples import EXAMPLE_STAGES, example_stage_of
 from stages_of_layouts import LAYOUTS, stage_of
 
 from headrace.errors import DivergenceError
@@ -33,6 +34,10 @@ def main() -> None:
         for name, settings in LAYOUTS.items():
             stage = stage_of(Road(store, curated, vocabulary, tokens), folder / name, leads=group.leads, **settings)
             train_stage(stage, group)
+        road = Road(store, curated, vocabulary, tokens)
+        for name, (kind, _, _) in EXAMPLE_STAGES.items():
+            examples = Artefact(root / names[kind])
+            train_stage(example_stage_of(road, examples, folder / name, name, leads=group.leads), group)
     (folder / f"seen-{group.rank}.json").write_text(json.dumps(seen))
 
 

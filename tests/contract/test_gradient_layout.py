@@ -13,13 +13,18 @@ import torch
 from safetensors.torch import load_file
 from small_models import small_stage
 from small_road import END, ROW_TOKENS, MakeRoad, Road
+from small_tasks import examples_of, write_project
+from stages_of_examples import EXAMPLE_STAGES, example_stage_of
 from stages_of_layouts import LAYOUTS, STEP_ROWS, stage_of
 from torch import Tensor
 from torch.nn import functional
 
 from headrace.errors import RunError
+from headrace.examples import ExamplesConfig
 from headrace.models.decoder import build_decoder
 from headrace.parallel import Group, launch
+from headrace.pipeline.examples_step import make_examples
+from headrace.store import Artefact
 from headrace.tokens import BatchStream, TokenStore
 from headrace.tokens.config import VocabularyConfig
 from headrace.train.metrics import read_metrics
@@ -95,10 +100,21 @@ def test_accumulated_gradients_are_those_of_one_batch(
 
 
 @pytest.fixture(scope="module")
-def shared(uneven: Road, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two processes under torchrun, which ran every layout."""
+def examples(uneven: Road, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artefact]:
+    project = write_project(tmp_path_factory.mktemp("project"), count=40)
+    found = {}
+    for kind, _, _ in EXAMPLE_STAGES.values():
+        config = ExamplesConfig.model_validate(examples_of(kind, test=None), strict=False)
+        found[kind] = make_examples(config, folder=project, seed=1, store=uneven.store)
+    return found
+
+
+@pytest.fixture(scope="module")
+def shared(uneven: Road, examples: dict[str, Artefact], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two processes under torchrun, which ran every layout, and every stage of examples."""
     folder = tmp_path_factory.mktemp("shared")
     names = {name: getattr(uneven, name).address for name in ("curated", "vocabulary", "tokens")}
+    names |= {kind: artefact.path.name for kind, artefact in examples.items()}
     (uneven.store.root / "road.json").write_text(json.dumps(names))
     with pytest.MonkeyPatch.context() as patch:
         here = Path(__file__).parent
@@ -155,3 +171,14 @@ def test_a_group_of_one_changes_nothing() -> None:
 def test_a_group_that_fails_is_reported_with_its_exit_code() -> None:
     with pytest.raises(RunError, match="training with 2 processes ended with exit code 1"):
         launch("a_module_that_is_not_there", [], num_processes=2)
+
+
+@pytest.mark.parametrize("name", EXAMPLE_STAGES)
+def test_two_processes_that_share_the_examples_of_a_step_learn_what_one_learns(
+    name: str, uneven: Road, examples: dict[str, Artefact], shared: Path, tmp_path: Path
+) -> None:
+    train_stage(example_stage_of(uneven, examples[EXAMPLE_STAGES[name][0]], tmp_path, name), Group())
+
+    alone, together = (list(read_metrics(folder / "output" / "metrics.jsonl")) for folder in (tmp_path, shared / name))
+    assert [record["kind"] for record in together] == ["train", "validation"] * 5
+    assert [record["loss"] for record in together] == pytest.approx([record["loss"] for record in alone], rel=1e-4)

@@ -25,7 +25,6 @@ def losses_of(model: Path) -> list[float]:
 
 
 ON_ROWS: dict[str, tuple[Any, str]] = {
-    "masked": ({"name": "masked", "rate": 0.3, "final_rate": 0.15, "whole_words": True}, "encoder"),
     "spans": ("span_denoising", "encoder_decoder"),
 }
 
