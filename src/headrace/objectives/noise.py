@@ -17,26 +17,15 @@ from headrace.objectives.config import (
     RowObjectiveConfig,
     SpanDenoisingConfig,
 )
+from headrace.objectives.special_tokens import MASK, SENTINEL, num_sentinels
 from headrace.tokens.batch import Batch
 from headrace.tokens.corrupt import CutPrefix, MaskNextTokens, MaskTokens, Places
 from headrace.tokens.denoise import CorruptSpans, Denoising, EditTokens, InfillSpans
 from headrace.tokens.stream import Transform
 from headrace.tokens.vocabulary import num_ids
 
-MASK = "<|mask|>"
 MASKS = (MASK, "[MASK]", "<mask>")
 """What vocabularies call the token that stands for another."""
-SENTINEL = "<extra_id_{}>"
-"""What T5 calls the tokens that stand for gaps."""
-
-
-def special_tokens_for(config: RowObjectiveConfig, row_tokens: int) -> tuple[str, ...]:
-    """Tokens that a vocabulary must have for an objective on rows of so many tokens; sentinels from the last one on."""
-    if isinstance(config, SpanDenoisingConfig):
-        return tuple(SENTINEL.format(number) for number in reversed(range(_num_sentinels(config, row_tokens))))
-    needs_mask = isinstance(config, MaskedConfig | CausalAndMaskedConfig)
-    needs_mask |= isinstance(config, FullDenoisingConfig) and not config.edits
-    return (MASK,) if needs_mask else ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ def first_sentinel(tokenizer: Tokenizer, config: SpanDenoisingConfig | FullDenoi
     """The id of the sentinel of a text's first gap; those of the others are below it, one by one."""
     if isinstance(config, FullDenoisingConfig):
         return 0  # one mask stands for all
-    wanted = _num_sentinels(config, row_tokens)
+    wanted = num_sentinels(config, row_tokens)
     found = (tokenizer.token_to_id(SENTINEL.format(number)) for number in range(wanted))
     ids = [number for number in found if number is not None]
     if len(ids) < wanted or ids != list(range(ids[0], ids[0] - wanted, -1)):
@@ -140,7 +129,3 @@ def starts_word(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     for name, number in vocabulary.items():
         starts_V[number] = not name.startswith("##") if pieces else not name[:1].isascii() or not name[:1].isalpha()
     return starts_V
-
-
-def _num_sentinels(config: SpanDenoisingConfig, row_tokens: int) -> int:
-    return max(1, round(round(row_tokens * config.rate) / config.mean_span) + 1)

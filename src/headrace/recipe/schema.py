@@ -22,7 +22,7 @@ from headrace.models.config import ModelConfig
 from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.models.given import GivenModel
 from headrace.objectives.config import SHAPES, ExampleFields
-from headrace.objectives.noise import special_tokens_for
+from headrace.objectives.special_tokens import special_tokens_for
 from headrace.store.run_folder import STORE_NAME
 from headrace.tokens.config import TokensConfig
 from headrace.train.config import StageConfig
