@@ -24,7 +24,10 @@ from sklearn.pipeline import make_pipeline
 
 from headrace.cli.task_tables import task_tables
 from headrace.evaluate.classification import classification_report
-from headrace.examples import ExamplesConfig, ExampleSet, build_examples, find_examples
+from headrace.examples import ExamplesConfig
+from headrace.examples.build import build_examples
+from headrace.examples.example_set import ExampleSet
+from headrace.examples.find import find_examples
 from headrace.store import Workspace
 
 REGULARISATIONS = (1.0, 10.0, 100.0)

@@ -14,9 +14,9 @@ from headrace.evaluate.prompting import Answered, Question, classify_by_prompt
 from headrace.evaluate.tagging import frequent_tags, tagging_baseline, tagging_report
 from headrace.evaluate.task_report import AnyTaskReport, Baseline, Figure, write_task_report
 from headrace.evaluate.translation import translation_report
-from headrace.examples import ExampleSet
 from headrace.examples.classify import label_numbers
 from headrace.examples.encoded import EncodedExamples
+from headrace.examples.example_set import ExampleSet
 from headrace.models.opened import open_model
 from headrace.objectives.config import ClassifyConfig, PreferConfig, SeqToSeqConfig, TagConfig
 from headrace.serve.predictor import Predictor

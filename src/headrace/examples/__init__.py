@@ -7,20 +7,7 @@ Promises: equal inputs never lie in two splits; what is cut off is counted; text
 No torch here.
 """
 
-from headrace.examples.build import EXAMPLES_VERSION, build_examples
 from headrace.examples.config import ExamplesConfig
-from headrace.examples.encoded import EncodedExamples, Sequences
-from headrace.examples.example_set import ExampleSet
-from headrace.examples.find import find_examples
 from headrace.examples.kinds import Kind
 
-__all__ = [
-    "EXAMPLES_VERSION",
-    "EncodedExamples",
-    "ExampleSet",
-    "ExamplesConfig",
-    "Kind",
-    "Sequences",
-    "build_examples",
-    "find_examples",
-]
+__all__ = ["ExamplesConfig", "Kind"]

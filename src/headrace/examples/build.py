@@ -20,7 +20,6 @@ from headrace.examples.standard import Example
 from headrace.examples.words import sentence
 from headrace.store import Workspace, write_file
 
-EXAMPLES_VERSION = 1
 FACTS = "examples.json"
 GROUP_ROWS = 10_000
 

@@ -1,16 +1,19 @@
 """The step that makes splits of labelled examples."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
 
 from headrace.config import Config
 from headrace.corpus.raw_file import RawFile
-from headrace.examples import EXAMPLES_VERSION, ExamplesConfig, build_examples, find_examples
-from headrace.store import Artefact, StepSpec, Store
+from headrace.examples import ExamplesConfig
+from headrace.examples.find import find_examples
+from headrace.store import Artefact, StepSpec, Store, Workspace
 from headrace.store.fingerprint import fingerprint_files
+
+EXAMPLES_VERSION = 1  # here and not beside its code, which brings the kernels' compiler
 
 
 class ExamplesSettings(Config):
@@ -28,7 +31,13 @@ def make_examples(config: ExamplesConfig, *, folder: Path, seed: int, store: Sto
     files = find_examples(config, folder)
     inputs = {split: _fingerprint(listed, store) for split, listed in files.items()}
     spec = StepSpec("examples", EXAMPLES_VERSION, ExamplesSettings(examples=config, seed=seed), inputs)
-    return store.ensure(spec, lambda workspace: build_examples(config, files, seed=seed, workspace=workspace))
+
+    def build(workspace: Workspace) -> Mapping[str, object]:
+        from headrace.examples.build import build_examples  # brings the kernels' compiler: see above
+
+        return build_examples(config, files, seed=seed, workspace=workspace)
+
+    return store.ensure(spec, build)
 
 
 def _fingerprint(files: Sequence[RawFile], store: Store) -> str:

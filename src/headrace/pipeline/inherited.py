@@ -19,7 +19,6 @@ import orjson
 from headrace.store import Store, publish_folder, write_file
 from headrace.store.artefact import MANIFEST
 from headrace.tokens import TokenStore
-from headrace.tokens.ordering import samples_alike
 from headrace.trace import event
 from headrace.train.config import BEFORE_COOL_DOWN, StageConfig
 from headrace.train.schedule import StageSchedule
@@ -85,6 +84,8 @@ def _useful(
 def _steps_of_one_mixture(one: StageConfig, other: StageConfig, tokens: TokenStore) -> float:
     if one.mixture is None or other.mixture is None:
         return math.inf if one.mixture is other.mixture else 0
+    from headrace.tokens.ordering import samples_alike  # brings the kernels' compiler: not for a finished run
+
     samples = samples_alike(one.mixture, other.mixture, tokens.plan)
     return math.inf if math.isinf(samples) else samples // other.batch_rows(tokens.row_tokens)
 

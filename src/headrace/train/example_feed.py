@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from headrace.errors import InputError
-from headrace.examples import ExampleSet
 from headrace.examples.encoded import EncodedExamples
+from headrace.examples.example_set import ExampleSet
 from headrace.examples.packing import Shape, shape_for
 from headrace.examples.stream import ExampleStream, Sizes, padded_share
 from headrace.objectives.config import ClassifyConfig, ExampleFields, PreferConfig, SeqToSeqConfig, TagConfig

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.errors import InputError
-from headrace.examples import ExamplesConfig, ExampleSet
+from headrace.examples import ExamplesConfig
+from headrace.examples.example_set import ExampleSet
 from headrace.examples.spans import entity_spans, tag_names
 from headrace.examples.splitting import example_id, input_key, split_examples
 from headrace.pipeline.examples_step import make_examples

@@ -12,7 +12,8 @@ import zstandard
 from pydantic import ValidationError
 
 from headrace.errors import InputError
-from headrace.examples import ExamplesConfig, find_examples
+from headrace.examples import ExamplesConfig
+from headrace.examples.find import find_examples
 from headrace.examples.read import read_examples
 
 MAILS = [

@@ -14,7 +14,8 @@ from small_road import Road
 from small_tasks import examples_of, write_project
 
 from headrace.errors import InputError, UserError
-from headrace.examples import ExamplesConfig, ExampleSet
+from headrace.examples import ExamplesConfig
+from headrace.examples.example_set import ExampleSet
 from headrace.models.hugging_face import load_model, read_config
 from headrace.models.task_folder import load_task_model
 from headrace.parallel import Group
