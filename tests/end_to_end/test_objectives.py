@@ -2,12 +2,13 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_tasks import EXAMPLES, ROWS, SIZES, carry_out, recipe_of, write_project
 
 from headrace.errors import RecipeError
-from headrace.models.hugging_face import read_config
+from headrace.models.hugging_face import load_model, read_config
 from headrace.serve.predictor import Predictor
 from headrace.train.metrics import read_metrics
 
@@ -21,6 +22,30 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def losses_of(model: Path) -> list[float]:
     return [record["loss"] for record in read_metrics(model / "metrics.jsonl") if record["kind"] == "train"]
+
+
+ON_ROWS: dict[str, tuple[Any, str]] = {
+    "masked": ({"name": "masked", "rate": 0.3, "final_rate": 0.15, "whole_words": True}, "encoder"),
+    "mixed": ("causal_and_masked", "decoder"),
+    "prefix": ("prefix_lm", "decoder"),
+    "spans": ("span_denoising", "encoder_decoder"),
+    "infilling": ("full_denoising", "encoder_decoder"),
+}
+
+
+@pytest.mark.parametrize("name", ON_ROWS)
+def test_rows_are_learnt_with_the_special_tokens_that_the_objective_needs(name: str, project: Path) -> None:
+    objective, shape = ON_ROWS[name]
+    recipe = recipe_of(name, rows=True, train={**ROWS, "objective": objective}, model={**SIZES, "shape": shape})
+
+    run = carry_out(recipe, project, project / "runs")
+
+    (model,) = run.folder.artefacts("train")
+    losses = losses_of(model.path)
+    assert losses[-1] < losses[0]
+    assert load_model(model.path)[0].config.shape == shape
+    tokens = {token.split("_")[0] for token in recipe.tokens_config.vocabulary.special_tokens}
+    assert tokens == {"spans": {"<extra"}, "prefix": set()}.get(name, {"<|mask|>"})
 
 
 def test_a_pretrained_encoder_becomes_a_classifier_in_one_recipe(project: Path) -> None:

@@ -132,8 +132,11 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "classes, BERT": ("classify", "classify", BERT),
     "classes, Llama": ("classify", {"name": "classify", "head_dropout": 0.0}, {}),
     "classes by the mean": ("classify", "classify", {"shape": "encoder"}),
+    "several labels": ("many", "classify", BERT),
     "tags, BERT": ("tag", "tag", BERT),
+    "tags, Llama": ("tag", "tag", {}),
     "translation, T5": ("seq2seq", "seq2seq", T5),
+    "translation by a decoder": ("seq2seq", "seq2seq", {}),
     "answers": ("instruct", "instruct", {}),
 }
 
@@ -221,7 +224,7 @@ ADAPTERS: dict[str, dict[str, Any]] = {
 NOISY = {"dropout": 0.1}
 
 
-@pytest.mark.parametrize("adapter", [None, "adalora"])
+@pytest.mark.parametrize("adapter", [None, "lora", "adalora"])
 def test_a_stage_that_was_stopped_ends_as_if_it_had_not_been(adapter: str | None, stage_of: MakeStage) -> None:
     given: dict[str, Any] = {"validation": WATCH_EVERY_STEP, "model": NOISY}
     if adapter:
@@ -236,15 +239,8 @@ def test_a_stage_that_was_stopped_ends_as_if_it_had_not_been(adapter: str | None
     assert published(cut) == published(whole)
 
 
-@pytest.mark.parametrize(
-    ("kind", "adapter"),
-    [
-        ("classify", "lora"),
-        ("instruct", "adalora"),
-        ("classify", "prompt"),
-        ("instruct", "bottleneck"),
-    ],
-)
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("kind", ["classify", "instruct"])
 def test_an_adapter_learns_and_is_used_where_it_was_put(kind: str, adapter: str, stage_of: MakeStage) -> None:
     given: dict[str, Any] = {"validation": WATCH_EVERY_STEP, "adapter": ADAPTERS[adapter], "learning_rate": 0.01}
     stage = stage_of(kind, kind, **given)

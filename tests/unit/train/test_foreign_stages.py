@@ -45,7 +45,7 @@ def stage_of(kind: str, road: Road, folder: Path, **given: Any) -> Stage:
     return replace(stage, model=model, initial=Artefact(folder / "given"))
 
 
-@pytest.mark.parametrize("kind", ["opt", "roberta", "bart"])
+@pytest.mark.parametrize("kind", ["opt", "gpt_neox", "gemma2", "roberta", "bart"])
 def test_it_learns_in_the_same_loop_and_is_published_for_transformers(
     kind: str, special_road: Road, tmp_path: Path
 ) -> None:
@@ -119,7 +119,7 @@ def test_what_it_cannot_learn_is_refused(
         train_and_listen(stage_of(kind, special_road, tmp_path, **given))
 
 
-@pytest.mark.parametrize(("kind", "objective"), [("bart", "seq2seq"), ("opt", "prefer")])
+@pytest.mark.parametrize(("kind", "objective"), [("bart", "seq2seq"), ("gpt_neox", "instruct"), ("opt", "prefer")])
 def test_it_learns_from_examples_and_answers(kind: str, objective: str, special_road: Road, tmp_path: Path) -> None:
     examples = write_examples(objective, tmp_path)
     limits = {"objective": {"name": objective, "max_tokens": 64}, "global_batch_examples": 16, "epochs": 6}
