@@ -11,22 +11,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from headrace.evaluate.task_report import TASK_FILE, AnyTaskReport, Figure, read_task_report
+from headrace.evaluate.task_report import TASK_FILE, Figure, main_figures, read_task_report
 from headrace.report.material import read_json
 from headrace.store import RunFolder
-
-
-def figures_of(report: AnyTaskReport) -> dict[str, Figure]:
-    """The figures that a table shows of a report."""
-    if report.task == "seq2seq":
-        return {metric.name: metric.figure for metric in report.metrics}
-    names = {
-        "classify": ("accuracy", "macro_f1"),
-        "tag": ("f1", "token_accuracy"),
-        "instruct": ("answer_loss",),
-        "prefer": ("accuracy", "margin"),
-    }[report.task]
-    return {name: getattr(report, name) for name in names}
 
 
 def shown(figure: Figure) -> str:
@@ -50,7 +37,7 @@ def print_tasks(runs: list[RunFolder]) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for run in runs:
         report = read_task_report(run.artefact("evaluate").path / TASK_FILE)
-        figures = ", ".join(f"{name} {shown(figure)}" for name, figure in figures_of(report).items())
+        figures = ", ".join(f"{name} {shown(figure)}" for name, figure in main_figures(report).items())
         baselines = "; ".join(
             f"{each.name}: {', '.join(f'{name} {value:.3f}' for name, value in each.figures.items())}"
             for each in report.baselines

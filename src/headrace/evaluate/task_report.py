@@ -268,6 +268,19 @@ class PreferenceReport:
 AnyTaskReport = ClassificationReport | TaggingReport | TranslationReport | InstructionReport | PreferenceReport
 
 
+def main_figures(report: AnyTaskReport) -> dict[str, Figure]:
+    """The figures that stand for a whole report, by name."""
+    if report.task == "seq2seq":
+        return {metric.name: metric.figure for metric in report.metrics}
+    names = {
+        "classify": ("accuracy", "macro_f1"),
+        "tag": ("f1", "token_accuracy"),
+        "instruct": ("answer_loss",),
+        "prefer": ("accuracy", "margin"),
+    }[report.task]
+    return {name: getattr(report, name) for name in names}
+
+
 def write_task_report(result: AnyTaskReport, folder: Path) -> Path:
     """Writes `task.json` into a folder and returns its path. Raises ValueError for a figure that is not a number."""
     encoded = orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)

@@ -12,7 +12,7 @@ from headrace.evaluate.classification import classification_report, multi_label_
 from headrace.evaluate.prompt_config import PromptConfig
 from headrace.evaluate.prompting import Answered, Question, classify_by_prompt
 from headrace.evaluate.tagging import frequent_tags, tagging_baseline, tagging_report
-from headrace.evaluate.task_report import AnyTaskReport, Baseline, Figure, write_task_report
+from headrace.evaluate.task_report import AnyTaskReport, Baseline, main_figures, write_task_report
 from headrace.evaluate.translation import translation_report
 from headrace.examples.classify import label_numbers
 from headrace.examples.encoded import EncodedExamples
@@ -33,10 +33,9 @@ def measure_task(model: Path, examples: Path, *, before: Path | None, seed: int,
     before: the folder of the model that training began with, to compare answers with.
     """
     found, predictor = ExampleSet(examples), Predictor(model)
-    split = "test" if "test" in found.splits else "validation"
+    split = _kept_apart(found)
     report = _measure(predictor, found, found.split(split), before=before, seed=seed)
-    write_task_report(report, folder)
-    return {"split": split, "task": report.task, **main_figures(report)}
+    return _published(report, split, folder)
 
 
 def measure_prompt(config: PromptConfig, model: Path, examples: Path, *, seed: int, folder: Path) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def measure_prompt(config: PromptConfig, model: Path, examples: Path, *, seed: i
         raise InputError(
             f"evaluate.prompt.verbalisers: got {', '.join(config.verbalisers)}, wanted {', '.join(found.labels)}."
         )
-    split = "test" if "test" in found.splits else "validation"
+    split = _kept_apart(found)
     table = found.split(split).slice(0, MOST_WRITTEN)
     train = [Answered(question, label) for question, label in zip(*_questions(found.split("train")), strict=True)]
     asked, truth = _questions(table)
@@ -61,8 +60,7 @@ def measure_prompt(config: PromptConfig, model: Path, examples: Path, *, seed: i
     report = classification_report(
         numbers, probability_NC[:, places], labels=found.labels, seed=seed, texts=table["text"].to_pylist()
     )
-    write_task_report(report, folder)
-    return {"split": split, "task": report.task, **main_figures(report)}
+    return _published(report, split, folder)
 
 
 def _questions(table: pa.Table) -> tuple[list[Question], list[str]]:
@@ -71,18 +69,16 @@ def _questions(table: pa.Table) -> tuple[list[Question], list[str]]:
     return [Question(text, pair or "") for text, pair in texts], table["label"].to_pylist()
 
 
-def main_figures(report: AnyTaskReport) -> dict[str, float]:
-    """The figures that stand for a whole report."""
-    if report.task == "seq2seq":
-        return {metric.name: metric.figure.value for metric in report.metrics}
-    names = {
-        "classify": ("accuracy", "macro_f1"),
-        "tag": ("f1", "token_accuracy"),
-        "instruct": ("answer_loss",),
-        "prefer": ("accuracy", "margin"),
-    }[report.task]
-    figures: list[Figure] = [getattr(report, name) for name in names]
-    return {name: figure.value for name, figure in zip(names, figures, strict=True)}
+def _kept_apart(examples: ExampleSet) -> str:
+    """The split that a finished model is measured on."""
+    return "test" if "test" in examples.splits else "validation"
+
+
+def _published(report: AnyTaskReport, split: str, folder: Path) -> dict[str, Any]:
+    """Writes a report; returns what a manifest tells of it."""
+    write_task_report(report, folder)
+    figures = {name: figure.value for name, figure in main_figures(report).items()}
+    return {"split": split, "task": report.task, **figures}
 
 
 def _measure(

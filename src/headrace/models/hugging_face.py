@@ -33,11 +33,6 @@ def save_decoder(decoder: Decoder, folder: Path, *, max_positions: int, end_toke
     save_model(decoder, folder, _facts_of_training(decoder, max_positions, end_token))
 
 
-def describe_decoder(decoder: Decoder, *, max_positions: int, end_token: int) -> dict[str, Any]:
-    """The `config.json` that `save_decoder` writes."""
-    return family_for(decoder.config).write(decoder.config, _facts_of_training(decoder, max_positions, end_token))
-
-
 HeadWriter = Callable[[Family], tuple[dict[str, Any], dict[str, Tensor]]]
 """Entries of `config.json` and tensors that a head adds."""
 

@@ -1,6 +1,6 @@
 """Examples to sequences, as an objective and the vocabulary of a model want them (needs no torch)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,8 +24,6 @@ from headrace.objectives.config import (
     TagConfig,
 )
 from headrace.tokens.batch import IGNORED
-
-Encode = Callable[[pa.Table], EncodedExamples]
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,27 @@ from headrace.examples.stream import ExampleBatch, ExamplePart
 from headrace.models.foreign.model import ForeignClassifier, ForeignTagger
 from headrace.models.heads import Classifier, Places, Tagger
 from headrace.models.rows import Rows
+from headrace.objectives.guesses import asked
 from headrace.objectives.objective import Computing
 from headrace.objectives.reading import as_rows
 from headrace.objectives.rows import RowObjective
-from headrace.tokens.batch import IGNORED
+
+
+class OnExamples:
+    """What all objectives on examples have in common: a batch of examples is cut into parts already."""
+
+    def parts(self, batch: ExampleBatch, micro_batch_rows: int) -> Iterator[ExamplePart]:
+        """The parts of a batch."""
+        return iter(batch.parts)
 
 
 @dataclass(frozen=True)
-class ClassifyObjective:
+class ClassifyObjective(OnExamples):
     """The cross-entropy of each text's class, or the sum of the binary ones of all classes, in nats per example."""
 
     weight_C: Tensor | None = None
     """What an example of each class counts for; where several may hold, what its presence counts for."""
     smoothing: float = 0.0
-
-    def parts(self, batch: ExampleBatch, micro_batch_rows: int) -> Iterator[ExamplePart]:
-        return iter(batch.parts)
 
     def count(self, batch: ExampleBatch) -> int:
         return batch.num_examples
@@ -60,11 +65,8 @@ class ClassifyObjective:
 
 
 @dataclass(frozen=True)
-class TagObjective:
+class TagObjective(OnExamples):
     """The cross-entropy of each word's tag, in nats per word."""
-
-    def parts(self, batch: ExampleBatch, micro_batch_rows: int) -> Iterator[ExamplePart]:
-        return iter(batch.parts)
 
     def count(self, batch: ExampleBatch) -> int:
         return batch.num_targets
@@ -81,13 +83,10 @@ class TagObjective:
 
 
 @dataclass(frozen=True)
-class TextObjective:
+class TextObjective(OnExamples):
     """The cross-entropy of the tokens that are asked, in nats per token: translations, answers."""
 
     rows: RowObjective = field(default_factory=RowObjective)
-
-    def parts(self, batch: ExampleBatch, micro_batch_rows: int) -> Iterator[ExamplePart]:
-        return iter(batch.parts)
 
     def count(self, batch: ExampleBatch) -> int:
         return batch.num_targets
@@ -111,11 +110,10 @@ def class_logits(model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
 def tag_logits(model: nn.Module, part: ExamplePart, how: Computing) -> tuple[Tensor, Tensor]:
     """Float32 logits (N, C) of each place that is asked, over all rows end to end, and its tag (N,)."""
     assert isinstance(model, Tagger | ForeignTagger), "tags are told by a tagger"
-    target_N = torch.from_numpy(part.rows.targets_BT).flatten().long()
-    place_N = torch.nonzero(target_N != IGNORED)[:, 0]
+    place_N, target_N = asked(part.rows)
     with how.autocast():
         logits_NC = model(rows_of(part), place_N)
-    return logits_NC.float(), target_N[place_N]
+    return logits_NC.float(), target_N
 
 
 def rows_of(part: ExamplePart) -> Rows:

@@ -15,6 +15,7 @@ from headrace.examples.stream import ExampleBatch, ExamplePart
 from headrace.models.foreign.model import ForeignModel
 from headrace.models.transformer import Transformer
 from headrace.objectives.cross_entropy import chunk_tokens
+from headrace.objectives.examples import OnExamples
 from headrace.objectives.guesses import asked, foreign_logits
 from headrace.objectives.objective import Computing
 from headrace.objectives.reading import as_rows
@@ -23,7 +24,7 @@ Without = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
-class PreferObjective:
+class PreferObjective(OnExamples):
     """DPO: -log sigmoid(beta x how much more the model prefers the chosen answer than the reference does), per pair.
 
     The reference is the model that training began with: another one, or this one without its adapter.
@@ -36,24 +37,21 @@ class PreferObjective:
     without_adapter: Without = nullcontext
     """Takes the adapter off, where the reference is the model itself."""
 
-    def parts(self, batch: ExampleBatch, micro_batch_rows: int) -> Iterator[ExamplePart]:
-        return iter(batch.parts)
-
     def count(self, batch: ExampleBatch) -> int:
         return batch.num_examples
 
     def loss(self, model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
-        margin_N = self.beta * self._margins(model, part, how)
-        wrong = self.smoothing
-        losses_N = -(1 - wrong) * functional.logsigmoid(margin_N) - wrong * functional.logsigmoid(-margin_N)
-        return losses_N.sum()
+        return self._summed(self._margins(model, part, how))
 
     @torch.no_grad()
     def measure(self, model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
         margin_N = self._margins(model, part, how)
-        losses_N = -(1 - self.smoothing) * functional.logsigmoid(self.beta * margin_N)
-        losses_N = losses_N - self.smoothing * functional.logsigmoid(-self.beta * margin_N)
-        return torch.stack([losses_N.sum().double(), (margin_N > 0).sum().double()])
+        return torch.stack([self._summed(margin_N).double(), (margin_N > 0).sum().double()])
+
+    def _summed(self, margin_N: Tensor) -> Tensor:
+        """The sum of the losses of pairs that are preferred by so much."""
+        reward_N, wrong = self.beta * margin_N, self.smoothing
+        return (-(1 - wrong) * functional.logsigmoid(reward_N) - wrong * functional.logsigmoid(-reward_N)).sum()
 
     def _margins(self, model: nn.Module, part: ExamplePart, how: Computing) -> Tensor:
         """How much more than the reference the model prefers what was chosen, in nats (N,)."""
@@ -83,22 +81,27 @@ def sequence_log_likelihoods(model: nn.Module, part: ExamplePart, how: Computing
         losses_T = functional.cross_entropy(foreign_logits(model, part.rows, place_T, how), target_T, reduction="none")
     else:
         assert isinstance(model, Transformer), "answers are read by one of our models, or one of transformers"
-        losses_T = _our_losses(model, part, how)
+        states_TD = _states(model, part, place_T, how)
+        losses_T = _token_losses(model, states_TD, target_T)
     return -torch.zeros(len(part.first_N)).index_add(0, number_T, losses_T)
 
 
-def _our_losses(model: Transformer, part: ExamplePart, how: Computing) -> Tensor:
-    place_T, target_T = asked(part.rows)
+def _states(model: Transformer, part: ExamplePart, place_T: Tensor, how: Computing) -> Tensor:
+    """What is compared with the head's weight at some places (T, D)."""
     with how.autocast():
-        hidden_TD = model.predictions(model.hidden_states(as_rows(part.rows)).flatten(0, 1)[place_T])
-    size = chunk_tokens(model.head_weight)
-    return torch.cat([
-        _token_losses(model, hidden_TD[start : start + size], target_T[start : start + size])
-        for start in range(0, len(place_T), size)
-    ])  # fmt: skip
+        return model.predictions(model.hidden_states(as_rows(part.rows)).flatten(0, 1)[place_T])
 
 
-def _token_losses(model: Transformer, hidden_TD: Tensor, target_T: Tensor) -> Tensor:
+def _token_losses(model: Transformer, states_TD: Tensor, target_T: Tensor) -> Tensor:
     """Each by itself, and not their sum as `summed_cross_entropy` has it: every pair has a factor of its own."""
-    logits_TV = functional.linear(hidden_TD, model.head_weight.to(hidden_TD.dtype), model.head_bias)
-    return functional.cross_entropy(logits_TV.float(), target_T, reduction="none")
+    weight_VD, size = model.head_weight.to(states_TD.dtype), chunk_tokens(model.head_weight)
+    bias_V = None if model.head_bias is None else model.head_bias.to(states_TD.dtype)
+    losses = [
+        functional.cross_entropy(
+            functional.linear(states_TD[start : start + size], weight_VD, bias_V).float(),
+            target_T[start : start + size],
+            reduction="none",
+        )
+        for start in range(0, len(target_T), size)
+    ]
+    return torch.cat(losses)

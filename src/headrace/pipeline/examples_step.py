@@ -1,17 +1,13 @@
 """The step that makes splits of labelled examples."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import orjson
-
 from headrace.config import Config
-from headrace.corpus.raw_file import RawFile
 from headrace.examples import ExamplesConfig
 from headrace.examples.find import find_examples
+from headrace.pipeline.identity import identity_of
 from headrace.store import Artefact, StepSpec, Store, Workspace
-from headrace.store.fingerprint import fingerprint_files
 
 EXAMPLES_VERSION = 1  # here and not beside its code, which brings the kernels' compiler
 
@@ -29,7 +25,7 @@ def make_examples(config: ExamplesConfig, *, folder: Path, seed: int, store: Sto
     Raises InputError for files that are missing or hold no examples.
     """
     files = find_examples(config, folder)
-    inputs = {split: _fingerprint(listed, store) for split, listed in files.items()}
+    inputs = {split: identity_of(listed, store) for split, listed in files.items()}
     spec = StepSpec("examples", EXAMPLES_VERSION, ExamplesSettings(examples=config, seed=seed), inputs)
 
     def build(workspace: Workspace) -> Mapping[str, object]:
@@ -38,10 +34,3 @@ def make_examples(config: ExamplesConfig, *, folder: Path, seed: int, store: Sto
         return build_examples(config, files, seed=seed, workspace=workspace)
 
     return store.ensure(spec, build)
-
-
-def _fingerprint(files: Sequence[RawFile], store: Store) -> str:
-    """One digest for the names and bytes of all files of a split."""
-    digests = fingerprint_files(files, memory=store.fingerprints_path)
-    pairs = [[file.name, digest] for file, digest in zip(files, digests, strict=True)]
-    return hashlib.sha256(orjson.dumps(pairs)).hexdigest()[:32]

@@ -1,7 +1,6 @@
 """The record of a run, which grows with each step."""
 
 import importlib.metadata
-import importlib.util
 import platform
 from collections.abc import Callable
 

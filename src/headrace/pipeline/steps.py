@@ -3,11 +3,8 @@
 What only a build needs is imported by the build: a run that finds everything done answers in a second.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import orjson
 
 from headrace.config import Config
 from headrace.corpus.config import CorpusConfig
@@ -22,9 +19,10 @@ from headrace.corpus.workers import Workers
 from headrace.diagnose import check_corpus_disk
 from headrace.evaluate.config import EvaluateConfig
 from headrace.pipeline.compared import compared_paths, digest_files
+from headrace.pipeline.identity import identity_of
 from headrace.pipeline.stored_tokens import StoredTokens
 from headrace.store import Artefact, StepSpec, Store, Workspace
-from headrace.store.fingerprint import digest_file, fingerprint_files, unread_files
+from headrace.store.fingerprint import digest_file, unread_files
 from headrace.tokens import ENCODE_VERSION, VOCABULARY_VERSION, TokenStore, build_vocabulary, encode_corpus
 from headrace.tokens.config import VocabularyConfig
 from headrace.tokens.formats import files_of
@@ -67,7 +65,7 @@ def learn_quality(config: QualityConfig, *, folder: Path, seed: int, store: Stor
     from headrace.corpus.measure.learned import example_sources, train_models
 
     files = {name: find_files(source, folder) for name, source in example_sources(config).items()}
-    inputs = {name: _fingerprint(listed, store) for name, listed in files.items()}
+    inputs = {name: identity_of(listed, store) for name, listed in files.items()}
     spec = StepSpec("quality", QUALITY_VERSION, QualitySettings(quality=config, seed=seed), inputs)
     return store.ensure(spec, lambda workspace: train_models(config, files=files, seed=seed, output=workspace.output))
 
@@ -87,7 +85,7 @@ def measure(
     """
     unread = unread_files(files, memory=store.fingerprints_path)
     check_corpus_disk(_sizes(unread), store.root)  # before hours are spent on reading them
-    inputs = {"files": _fingerprint(files, store)} | ({"quality": quality.address} if quality else {})
+    inputs = {"files": identity_of(files, store)} | ({"quality": quality.address} if quality else {})
     spec = StepSpec("measure", MEASURE_VERSION, settings, inputs)
 
     def build(workspace: Workspace) -> Mapping[str, object]:
@@ -233,13 +231,6 @@ def evaluate(
 
 def _sizes(files: Sequence[RawFile]) -> list[tuple[str, int]]:
     return [(file.name, file.size_bytes) for file in files]
-
-
-def _fingerprint(files: Sequence[RawFile], store: Store) -> str:
-    """One digest for the names and bytes of all files of a source."""
-    digests = fingerprint_files(files, memory=store.fingerprints_path)
-    pairs = [[file.name, digest] for file, digest in zip(files, digests, strict=True)]
-    return hashlib.sha256(orjson.dumps(pairs)).hexdigest()[:32]
 
 
 def _verify(artefact: Artefact) -> Artefact:

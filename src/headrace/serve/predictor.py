@@ -38,7 +38,7 @@ from headrace.models.foreign.model import Foreign, ForeignModel
 from headrace.models.heads import Headed
 from headrace.models.hugging_face import CONFIG, HEADS, OURS, load_model, read_config, read_weights
 from headrace.models.machine import use_machine_well
-from headrace.models.opened import chat_template_of, end_of_texts
+from headrace.models.opened import end_of_texts
 from headrace.models.task_folder import Task, head_name, load_task_model
 from headrace.models.transformer import Transformer
 from headrace.objectives.config import (
@@ -57,6 +57,7 @@ from headrace.serve.sampling import SamplingConfig
 from headrace.serve.writing import SequenceWriter, WritingConfig
 from headrace.tokens.batch import IGNORED
 from headrace.tokens.formats import read_vocabulary
+from headrace.train.given import vocabulary_used
 
 BATCH_EXAMPLES = 256
 PART_TOKENS = 4096
@@ -194,8 +195,7 @@ def vocabulary_of(folder: Path, facts: Facts) -> ModelVocabulary:
     tokenizer = read_vocabulary(folder / "tokenizer.json")
     end = end_of_texts(tokenizer, facts, folder)
     start = end if facts.start_token is None else facts.start_token
-    added = tuple(tokenizer.encode("", add_special_tokens=True).ids)
-    return ModelVocabulary(tokenizer, end, added, start, chat_template_of(folder))
+    return vocabulary_used(tokenizer, folder, end_token=end, start_token=start)
 
 
 def _objective_of(folder: Path, foreign: dict[str, Any]) -> ExampleObjectiveConfig:

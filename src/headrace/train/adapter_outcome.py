@@ -9,11 +9,10 @@ from headrace.models.adapters.merging import NOT_PART, merge, take_out
 from headrace.models.adapters.peft_files import save_peft
 from headrace.models.build import Model
 from headrace.models.encoder_decoder import EncoderDecoder
-from headrace.models.heads import Headed
-from headrace.models.rows import Rows
 from headrace.train.first_model import set_dtype
 from headrace.train.given import Stage
 from headrace.train.loop import Loop
+from headrace.train.publish import body_of
 from headrace.train.state import TrainState
 
 FOLDER = "adapter"
@@ -40,13 +39,9 @@ def publish_adapter(stage: Stage, state: TrainState, loop: Loop) -> dict[str, An
     token_1T = torch.randint(stage.vocabulary_size, (1, WATCHED_TOKENS), generator=generator)
     set_dtype(state.model, torch.float32)  # training is over
     report = merge(adapters, lambda model: _logits(model, token_1T))
-    body = state.model.body if isinstance(state.model, Headed) else state.model
-    body.requires_grad_(True)
+    body_of(state.model).requires_grad_(True)
     return {"adapter": config.kind, "merged": True, "drift": report.as_json()}
 
 
 def _logits(model: Model, token_1T: Tensor) -> Tensor:
-    position_1T, document_1T = torch.arange(token_1T.shape[1])[None], torch.zeros_like(token_1T)
-    if isinstance(model, EncoderDecoder):
-        return model.logits(token_1T, token_1T)
-    return model.compare(model.predictions(model.hidden_states(Rows(token_1T, position_1T, document_1T))))
+    return model.logits(token_1T, token_1T) if isinstance(model, EncoderDecoder) else model.logits(token_1T)

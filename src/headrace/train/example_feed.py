@@ -61,8 +61,12 @@ def example_feed(stage: Stage, group: Group) -> Feed:
     feed = _feed(stage, group, encoded, examples=examples, sizes=sizes)
     if isinstance(objective, PreferConfig):
         return feed
-    of_one_shape = replace(sizes, shape=_shape(encoded, sizes, group))
-    return replace(feed, for_compiled=_feed(stage, group, encoded, examples=examples, sizes=of_one_shape))
+
+    def of_one_shape() -> Feed:
+        shaped = replace(sizes, shape=_shape(encoded, sizes, group))
+        return _feed(stage, group, encoded, examples=examples, sizes=shaped)
+
+    return replace(feed, for_compiled=of_one_shape)
 
 
 def _feed(

@@ -1,23 +1,20 @@
 """What a stage reads, step by step, and how that becomes a loss."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headrace.models.task_folder import Task
 from headrace.objectives.objective import Objective
+from headrace.tokens.read_ahead import Steps
 
 
-class Steps(Protocol):
-    """Batches as a pure function of the step."""
+class Stream(Steps[Any], Protocol):
+    """Batches that may be read ahead of their steps. Each knows its `num_tokens`."""
 
     @property
     def num_threads(self) -> int:
         """How many threads may well read ahead."""
-        ...
-
-    def batch(self, step: int) -> Any:
-        """This process's part of a step's batch. It knows its `num_tokens`."""
         ...
 
 
@@ -34,12 +31,12 @@ class Feed:
     """The batches of a stage and of its validation, and what is learnt from them."""
 
     objective: Objective
-    stream: Steps
+    stream: Stream
     micro_batch_rows: int
     """Rows that a process handles at once, where batches are rows."""
     num_steps: int
     steps_per_epoch: float
-    held_out: Steps
+    held_out: Stream
     """Batch b is the b-th of the held-out set."""
     num_held_out: int
     held_out_rows: int
@@ -51,5 +48,5 @@ class Feed:
     """What the model needs to tell classes."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the stage's summary says of the data."""
-    for_compiled: "Feed | None" = None
-    """The same in batches of one shape, where this one's have many: for kernels that are compiled."""
+    for_compiled: "Callable[[], Feed] | None" = None
+    """Makes the same in batches of one shape, where this one's have many: for kernels that are compiled."""

@@ -74,13 +74,17 @@ def _with_head(body: Model, stage: Stage, feed: Feed) -> nn.Module:
     return model
 
 
-def with_reference(feed: Feed, stage: Stage, adapters: Adapters | None) -> Feed:
-    """The feed, whose objective knows the model that training began with, if it compares with that."""
+def with_reference(feed: Feed, stage: Stage, adapters: Adapters | None, *, dtype: torch.dtype) -> Feed:
+    """The feed, whose objective knows the model that training began with, if it compares with that.
+
+    dtype: of that model's residual stream, where it is another one than the model that learns.
+    """
     if not isinstance(feed.objective, PreferObjective):
         return feed
     if adapters is not None:
         return replace(feed, objective=replace(feed.objective, without_adapter=adapters.disabled))
     reference = first_foreign_model(stage, feed) if isinstance(stage.model, ForeignConfig) else _body(stage)
+    set_dtype(reference, dtype)
     return replace(feed, objective=replace(feed.objective, reference=reference.eval().requires_grad_(False)))
 
 

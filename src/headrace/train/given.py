@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.models.foreign.folder import foreign_facts
 from headrace.models.hugging_face import load_facts
@@ -15,6 +17,12 @@ from headrace.tokens.remote.source import RemoteSource
 from headrace.train.config import StageConfig
 
 NUMERICS = "numerics.json"
+
+
+def vocabulary_used(tokenizer: Tokenizer, folder: Path, *, end_token: int, start_token: int) -> ModelVocabulary:
+    """A vocabulary as the model in a folder uses it."""
+    begin = tuple(tokenizer.encode("", add_special_tokens=True).ids)
+    return ModelVocabulary(tokenizer, end_token, begin, start_token, chat_template_of(folder))
 
 
 @dataclass(frozen=True)
@@ -49,12 +57,10 @@ class Stage:
     @property
     def model_vocabulary(self) -> ModelVocabulary:
         """The vocabulary as the stage's model uses it."""
-        tokenizer = read_vocabulary(self.tokenizer_path)
+        tokenizer, end = read_vocabulary(self.tokenizer_path), self.end_token
         if self.initial is None:
-            return ModelVocabulary(tokenizer, self.end_token, (self.end_token,), self.end_token)
-        added = tuple(tokenizer.encode("", add_special_tokens=True).ids)
-        template = chat_template_of(self.initial.path)
-        return ModelVocabulary(tokenizer, self.end_token, added, self.start_token, template)
+            return ModelVocabulary(tokenizer, end, (end,), end)
+        return vocabulary_used(tokenizer, self.initial.path, end_token=end, start_token=self.start_token)
 
     @property
     def start_token(self) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 from torch import nn
 
 from headrace.models.foreign import ForeignConfig
-from headrace.objectives.prefer import PreferObjective
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.trace import event, span
@@ -56,12 +55,10 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
     numerics = _settle_numerics(stage, feed, group)
     numerics.apply()
     if numerics.compiled and feed.for_compiled is not None:
-        feed = feed.for_compiled
+        feed = feed.for_compiled()
     state = _restore(stage, feed, checkpoints, group)
-    feed = with_reference(feed, stage, state.adapters)
     set_dtype(state.model, numerics.dtype)
-    if isinstance(feed.objective, PreferObjective) and feed.objective.reference is not None:
-        set_dtype(feed.objective.reference, numerics.dtype)
+    feed = with_reference(feed, stage, state.adapters, dtype=numerics.dtype)
     metrics_path = stage.workspace.kept / "metrics.jsonl"
     metrics = MetricLog(metrics_path, resumed_step=state.progress.step) if group.leads else None
     parts = LoopParts(numerics, schedule or own, kept_step, checkpoints, metrics)
