@@ -25,9 +25,9 @@ from headrace.recipe.load import load_recipe
 SCRIPTS = {"tag": "ner_trainer.py", "classify": "classify_trainer.py"}
 
 
-def run_headrace(recipe_path: Path, runs: Path) -> tuple[dict[str, Any], Path]:
+def run_headrace(recipe_path: Path, runs: Path, *, epochs: float) -> tuple[dict[str, Any], Path]:
     """Costs and figure of one run from nothing, and its examples."""
-    recipe = load_recipe(recipe_path)
+    recipe = load_recipe(recipe_path, {"train.epochs": epochs})
     run = run_recipe(recipe, RunOptions(runs=runs, recipe_folder=recipe_path.parent))
     summary = run.folder.artefact("train").summary
     report = read_task_report(run.folder.artefact("evaluate").path / TASK_FILE)
@@ -40,7 +40,7 @@ def run_headrace(recipe_path: Path, runs: Path) -> tuple[dict[str, Any], Path]:
     }, run.folder.artefact("examples").path
 
 
-def run_trainer(recipe_path: Path, examples: Path, *, bf16: bool) -> dict[str, Any]:
+def run_trainer(recipe_path: Path, examples: Path, *, epochs: float, bf16: bool) -> dict[str, Any]:
     """The same of Trainer, in a process of its own."""
     given = yaml.safe_load(recipe_path.read_text(encoding="utf-8"))
     stage = given["train"]
@@ -48,7 +48,7 @@ def run_trainer(recipe_path: Path, examples: Path, *, bf16: bool) -> dict[str, A
     command = [
         *(sys.executable, str(Path(__file__).parent / SCRIPTS[objective["name"]])),
         *(str(recipe_path.parent / given["model"]["hf"]), str(examples)),
-        *("--epochs", str(stage.get("epochs", 1)), "--batch", str(stage.get("global_batch_examples", 32))),
+        *("--epochs", str(epochs), "--batch", str(stage.get("global_batch_examples", 32))),
         *("--rate", str(stage["learning_rate"]), "--warmup", str(stage.get("warm_up", 0.05))),
         *("--max-tokens", str(objective.get("max_tokens", 256))),
         *(["--bf16"] if bf16 else []),
@@ -63,14 +63,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=float, help="in place of the recipe's")
     given = parser.parse_args()
+    epochs = given.epochs or yaml.safe_load(given.recipe.read_text(encoding="utf-8"))["train"].get("epochs", 1)
     rows: dict[str, list[dict[str, Any]]] = {"headrace": [], "Trainer, float32": [], "Trainer, bf16": []}
     for _ in range(given.rounds):
         with tempfile.TemporaryDirectory() as runs:
-            ours, examples = run_headrace(given.recipe, Path(runs))
+            ours, examples = run_headrace(given.recipe, Path(runs), epochs=epochs)
             rows["headrace"].append(ours)
-            rows["Trainer, float32"].append(run_trainer(given.recipe, examples, bf16=False))
-            rows["Trainer, bf16"].append(run_trainer(given.recipe, examples, bf16=True))
+            rows["Trainer, float32"].append(run_trainer(given.recipe, examples, epochs=epochs, bf16=False))
+            rows["Trainer, bf16"].append(run_trainer(given.recipe, examples, epochs=epochs, bf16=True))
     base = statistics.median(each["samples_per_second"] for each in rows["headrace"])
     print("| | samples/s | headrace is faster by | CPU s | padding | F1 |\n|---|---|---|---|---|---|")
     for name, runs_of in rows.items():

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from small_tasks import EXAMPLES, ROWS, SIZES, carry_out, recipe_of, write_project
 
@@ -18,6 +19,10 @@ pytestmark = pytest.mark.xdist_group("objectives")  # so that texts are read and
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_project(tmp_path_factory.mktemp("tasks"), count=60)
+
+
+def texts_of(path: Path) -> set[str]:
+    return set(pq.read_table(path)["text"].to_pylist())
 
 
 def losses_of(model: Path) -> list[float]:
@@ -60,6 +65,22 @@ def test_a_pretrained_encoder_becomes_a_classifier_in_one_recipe(project: Path) 
     assert measured.summary["accuracy"] > 0.6
     assert measured.manifest.inputs["before"] == masked.address
     assert Predictor(classifier.path).labels == ("bad", "good")
+
+
+def test_without_a_corpus_rows_are_made_of_the_training_examples_and_of_no_others(project: Path) -> None:
+    stages = [{**ROWS, "objective": "masked"}, {**EXAMPLES, "objective": "classify"}]
+    recipe = recipe_of("own", examples="classify", train=stages, model={**SIZES, "shape": "encoder"})
+
+    run = carry_out(recipe, project, project / "runs")
+
+    (curated,), (examples,) = run.folder.artefacts("curate"), run.folder.artefacts("examples")
+    read, held_out = texts_of(curated.path / "train-00000.parquet"), texts_of(curated.path / "validation-00000.parquet")
+    assert read
+    assert held_out
+    assert read | held_out == texts_of(examples.path / "train.parquet")
+    kept_apart = texts_of(examples.path / "validation.parquet") | texts_of(examples.path / "test.parquet")
+    assert not kept_apart & (read | held_out)
+    assert read_config(run.folder.artefacts("train")[1].path)["headrace"]["task"] == "classify"
 
 
 def test_a_model_that_is_given_goes_on_from_a_folder_and_from_a_gguf_file(project: Path) -> None:

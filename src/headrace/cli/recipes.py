@@ -27,10 +27,17 @@ def check(
 
     from headrace.corpus.decide.rules import check_rules
     from headrace.corpus.discover import find_files
+    from headrace.examples.find import find_examples
+    from headrace.models.given import GivenModel
+    from headrace.pipeline.identity import files_below
 
     loaded = load_changed(recipe, changes)
     if loaded.corpus is not None:
         check_rules(loaded.corpus)
         for source in loaded.corpus.sources:
             find_files(source, recipe.parent)
+    if loaded.examples is not None:
+        find_examples(loaded.examples, recipe.parent)
+    if isinstance(loaded.model, GivenModel):
+        files_below(recipe.parent / loaded.model.hf)
     typer.echo(orjson.dumps(loaded.as_json(), option=orjson.OPT_INDENT_2))

@@ -69,7 +69,7 @@ def task_as_json(run: "RunFolder") -> dict[str, Any] | None:
 
 
 def _figures_table(task: "AnyTaskReport", figures: Sequence[tuple[str, "Figure"]]) -> Any:
-    table = _table(f"{task.examples:,} test examples")
+    table = _table(f"{task.examples:,} held-out examples")
     for title in ("value", "95 % interval", *(baseline.name for baseline in task.baselines)):
         table.add_column(title, justify="right")
     for name, figure in figures:

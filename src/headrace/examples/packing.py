@@ -16,6 +16,9 @@ from headrace.corpus.kernel import kernel
 Lengths = NDArray[np.int64]
 PART_TOKENS = 128
 """Tokens that take as long as what a part costs besides its tokens, about."""
+ROW_STEP = 8
+"""Lengths of rows are multiples of it, so that shapes come again: a kernel is made for each, which takes as long as a
+small step."""
 MOST_LAYOUTS = 24
 """Layouts of a part that are looked at."""
 
@@ -102,7 +105,8 @@ def lay_out(lengths_N: Lengths, source_lengths_N: Lengths | None, *, attention_t
     A row of T tokens costs T x (1 + T / attention_tokens): see `ModelConfig.attention_tokens`.
     """
     sources_N = np.zeros_like(lengths_N) if source_lengths_N is None else source_lengths_N
-    longest, longest_source = int(lengths_N.max()), int(sources_N.max())
+    step = ROW_STEP if source_lengths_N is None else ROW_STEP // 4  # two sides waste more
+    longest, longest_source = _rounded(lengths_N.max(), step), _rounded(sources_N.max(), step)
     total, total_source = int(lengths_N.sum()), int(sources_N.sum())
     count = len(lengths_N)
     most = min(count, max(-(-total // longest), -(-total_source // longest_source) if longest_source else 1))
@@ -115,11 +119,16 @@ def lay_out(lengths_N: Lengths, source_lengths_N: Lengths | None, *, attention_t
                 break  # the fewer the rows, the dearer is even a layout without padding
             continue
         row_N = np.empty(count, np.int64)
-        tokens, source = balance(lengths_N, sources_N, num_rows, row_N)
+        tokens, source = (_rounded(used, step) for used in balance(lengths_N, sources_N, num_rows, row_N))
         cost = _cost(num_rows, tokens, source, attention_tokens=attention_tokens)
         if cost < best_cost:
             best, best_cost = Layout(row_N, num_rows, tokens, source), cost
     return best
+
+
+def _rounded(tokens: int, step: int) -> int:
+    """The next multiple of a step."""
+    return -(-int(tokens) // step) * step
 
 
 def _cost(num_rows: int, tokens: float, source: float, *, attention_tokens: int) -> float:

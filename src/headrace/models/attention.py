@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from headrace.models.dropout import drop
+
 QUERY_BLOCK = 256
 LONG_FOR_BF16 = 256
 
@@ -163,10 +165,14 @@ def _attend(
     # Softmax over nothing but minus infinity has no value; the least number has one, and it is not used.
     least = torch.finfo(torch.float32).min if may_be_empty else float("-inf")
     hidden_BTS = ~visible_BTS[:, None, None]
-    weights_BKGTS = torch.softmax(scores_BKGTS.masked_fill(hidden_BTS, least), dim=-1)
+    if torch.compiler.is_compiling():
+        scores_BKGTS = scores_BKGTS.masked_fill(hidden_BTS, least)
+    else:  # the same, and nothing is done to it on the way back
+        scores_BKGTS = scores_BKGTS + torch.zeros_like(hidden_BTS, dtype=torch.float32).masked_fill_(hidden_BTS, least)
+    weights_BKGTS = torch.softmax(scores_BKGTS, dim=-1)
     if may_be_empty:
         weights_BKGTS = weights_BKGTS.masked_fill(hidden_BTS, 0.0)
     if dropout:
-        weights_BKGTS = functional.dropout(weights_BKGTS, dropout)
+        weights_BKGTS = drop(weights_BKGTS, dropout)
     weights_BKNS = weights_BKGTS.to(value_BKSC.dtype).view_as(scores_BKNS)
     return torch.matmul(weights_BKNS, value_BKSC).view(batch, heads, time, width)

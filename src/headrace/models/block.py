@@ -4,11 +4,11 @@ Shape letters: B batch, T time, D width.
 """
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from headrace.models.attention import AttentionRule
 from headrace.models.cache import KeyValueCache
 from headrace.models.config import ModelConfig
+from headrace.models.dropout import drop
 from headrace.models.feed_forward import build_feed_forward
 from headrace.models.norms import build_norm
 from headrace.models.self_attention import CrossAttention, NewPlaces, Row, SelfAttention
@@ -67,8 +67,8 @@ class Block(nn.Module):
     def _thinned(self, branch_BTD: Tensor) -> Tensor:
         """With dropout and stochastic depth; what stays is scaled up, so that the mean does not move."""
         if self.config.dropout:
-            branch_BTD = functional.dropout(branch_BTD, self.config.dropout)
+            branch_BTD = drop(branch_BTD, self.config.dropout)
         if self.skipped:
             whole_B11 = branch_BTD.new_ones(len(branch_BTD), 1, 1)
-            branch_BTD = branch_BTD * functional.dropout(whole_B11, self.skipped)
+            branch_BTD = branch_BTD * drop(whole_B11, self.skipped)
         return branch_BTD

@@ -5,9 +5,9 @@ Shape letters: B batch, T time, D width.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from headrace.models.config import ModelConfig
+from headrace.models.dropout import drop
 from headrace.models.norms import build_norm
 from headrace.models.positions import sinusoids
 
@@ -51,4 +51,4 @@ class TokenEmbedding(nn.Embedding):
             x_BTD = x_BTD + sinusoids(config.width, position_BT)
         if config.embedding_norm:
             x_BTD = self.norm(x_BTD)
-        return functional.dropout(x_BTD, config.dropout) if config.dropout and self.training else x_BTD
+        return drop(x_BTD, config.dropout) if config.dropout and self.training else x_BTD

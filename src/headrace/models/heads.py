@@ -73,7 +73,8 @@ class Tagger(Headed):
 
     def forward(self, rows: Rows, place_N: Tensor) -> Tensor:
         """Logits (N, C) of the tokens at some places of packed rows."""
-        return self.score(self.head_dropout(self.body.hidden_states(rows).flatten(0, 1)[place_N]))
+        # All places are scored: their number comes again, and a product is made anew for every number of rows.
+        return self.score(self.head_dropout(self.body.hidden_states(rows).flatten(0, 1)))[place_N]
 
 
 def pooling_of(body: Transformer, wanted: Literal["auto", "first", "mean", "last"]) -> Pooling:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.corpus.config import CorpusConfig
+from headrace.corpus.config import CorpusConfig, SourceConfig
 from headrace.corpus.decide.rules import check_rules
 from headrace.corpus.discover import find_files
 from headrace.corpus.raw_file import RawFile
@@ -11,6 +11,10 @@ from headrace.errors import RecipeError
 from headrace.pipeline.compared import check_compared
 from headrace.pipeline.options import RunOptions
 from headrace.store import Artefact, RunFolder
+
+TEXTS = "texts"
+"""The folder of examples that holds the texts of the training ones."""
+HELD_OUT = 0.02
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,14 @@ class RawText:
         earlier = {name: _earlier(run, name, options.runs) for name in corpus.earlier}
         files = {source.name: find_files(source, options.recipe_folder) for source in corpus.sources}
         return cls(corpus, files, earlier)
+
+    @classmethod
+    def of_examples(cls, examples: Artefact) -> "RawText":
+        """The texts of training examples, which stages read before they learn what their labels are."""
+        source = SourceConfig(name=TEXTS, path=(TEXTS,))
+        corpus = CorpusConfig(sources=(source,), measure="needed", hold_out=HELD_OUT)
+        files = [RawFile(str(path), f"{TEXTS}/{path.name}") for path in sorted((examples.path / TEXTS).iterdir())]
+        return cls(corpus, {TEXTS: files}, {})
 
 
 def _earlier(run: str, name: str, runs: Path) -> Artefact:

@@ -76,6 +76,8 @@ class Road:
         if raw is None and recipe.tokens_config.store is not None:
             stored = self._find_tokens()
             return Supply(stored.vocabulary, stored, examples, given)
+        if examples is not None and recipe.reads_texts_of_examples:
+            raw = RawText.of_examples(examples)
         curated = self._curate(raw) if raw is not None else None
         vocabulary = given or self._make_vocabulary(curated or examples)
         stored_or_none = self._encode(curated, vocabulary) if curated is not None else None

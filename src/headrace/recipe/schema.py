@@ -96,7 +96,7 @@ class Recipe(Config):
             raise ValueError("corpus.hold_out is 0, and training is watched on held-out documents; hold out 1% or more")
         if not isinstance(self.model, GivenModel):
             self._check_shapes(self.model_config_or_default)
-        if self.corpus is not None:
+        if self.corpus is not None or self.reads_texts_of_examples:
             self.check_stages(self.tokens_config.row_tokens)
         return self
 
@@ -117,8 +117,11 @@ class Recipe(Config):
             name = stage.objective.name
             if stage.learns_from_examples and self.examples is None:
                 raise ValueError(f"train.{number}: the objective {name} learns from `examples`; write that section")
-            if not stage.learns_from_examples and not has_rows:
-                raise ValueError(f"train.{number}: the objective {name} learns from rows of tokens; write a `corpus`")
+            if not stage.learns_from_examples and not has_rows and not self.reads_texts_of_examples:
+                raise ValueError(
+                    f"train.{number}: the objective {name} learns from rows of tokens; write a `corpus`, or add "
+                    "`examples` and a later stage that learns from them, and their texts are read"
+                )
         if self.examples is not None and self.train and not any(stage.learns_from_examples for stage in self.train):
             raise ValueError("`examples` are learnt from in no stage; leave them out, or add a stage such as classify")
         self._check_adapters()
@@ -149,7 +152,8 @@ class Recipe(Config):
         """Raises RecipeError if a model that is there already cannot do what the recipe asks of it."""
         try:
             self._check_shapes(model)
-            if self.corpus is not None and any(not stage.learns_from_examples for stage in self.train):
+            has_rows = self.corpus is not None or self.reads_texts_of_examples
+            if has_rows and any(not stage.learns_from_examples for stage in self.train):
                 _check_positions(model, self.tokens_config.row_tokens, "a row")
         except ValueError as error:
             raise RecipeError(f"{error} (it is the shape of model.hf)") from error
@@ -185,6 +189,13 @@ class Recipe(Config):
                     stage.batch_rows(row_tokens)
             except ValueError as error:
                 raise ValueError(f"train.{number}: {error}") from error
+
+    @property
+    def reads_texts_of_examples(self) -> bool:
+        """Whether stages that learn from rows get those of the examples' own training texts, without their labels."""
+        given = self.corpus is not None or self.examples is None or self.tokens_config.store is not None
+        from_examples = [stage.learns_from_examples for stage in self.train]
+        return not given and any(from_examples) and not all(from_examples)
 
     @property
     def tokens_config(self) -> TokensConfig:

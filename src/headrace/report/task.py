@@ -40,7 +40,7 @@ def task_section(material: Material) -> Section | None:
 
 def task_facts(task: AnyTaskReport) -> list[Fact]:
     """The two figures that one wants first."""
-    on = f"on {plural(task.examples, 'test example')}"
+    on = f"on {plural(task.examples, 'held-out example')}"
     match task:
         case ClassificationReport():
             title = "All labels right" if task.multi_label else "Accuracy"

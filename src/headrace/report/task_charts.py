@@ -63,7 +63,7 @@ def interval_chart(
     layout["yaxis"] |= {"range": [len(shown) - 0.5, -0.5], "autorange": False, "showgrid": True}
     layout["showlegend"] = bool(marks)
     height = max(SHORTEST_PIXELS, BAR_FRAME_PIXELS + BAR_PIXELS * len(shown))
-    note = "Whiskers: 95 % of what other test examples of the same kind would give (bootstrap)."
+    note = "Whiskers: 95 % of what other examples of the same kind would give (bootstrap)."
     if len(figures) > len(shown):
         note += f" The first {len(shown)} of {len(figures)}; the table has all."
     return finish(traces, layout, title=title, height=height, note=note)

@@ -77,7 +77,7 @@ def scores_table(
         Column("Precision", hint="Of what was guessed, the share that is right"),
         Column("Recall", hint="Of what is there, the share that was found"),
         Column("F1", hint="Harmonic mean of precision and recall"),
-        Column("95 % interval of F1", hint="Bootstrap over test examples"),
+        Column("95 % interval of F1", hint="Bootstrap over the held-out examples"),
         Column("Support", hint="How many there truly are"),
     ]
     columns += [Column("Average precision", hint="Over all thresholds")] if average_precision else []

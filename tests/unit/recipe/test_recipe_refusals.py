@@ -215,7 +215,7 @@ PROMPT = {"prompt": {"tokens": 4}}
         ({"examples": None, "corpus": SOURCES}, "train.0: the objective classify learns from `examples`; write that"),
         (
             {"train": {"objective": "masked"}},
-            "train.0: the objective masked learns from rows of tokens; write a `corpus`",
+            "train.0: the objective masked learns from rows of tokens; write a `corpus`, or add `examples`",
         ),
         (
             {"corpus": SOURCES, "train": {"objective": "masked"}},
