@@ -105,7 +105,7 @@ def lay_out(lengths_N: Lengths, source_lengths_N: Lengths | None, *, attention_t
     A row of T tokens costs T x (1 + T / attention_tokens): see `ModelConfig.attention_tokens`.
     """
     sources_N = np.zeros_like(lengths_N) if source_lengths_N is None else source_lengths_N
-    step = ROW_STEP if source_lengths_N is None else ROW_STEP // 4  # two sides waste more
+    step = ROW_STEP if source_lengths_N is None else 1  # two sides waste too much
     longest, longest_source = _rounded(lengths_N.max(), step), _rounded(sources_N.max(), step)
     total, total_source = int(lengths_N.sum()), int(sources_N.sum())
     count = len(lengths_N)
