@@ -6,6 +6,7 @@ row does not hold, padding, is never changed, and nothing reaches across a docum
 Shape letters: B rows, T tokens of a row, V vocabulary.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from headrace.tokens.permutation import mix, round_keys
 Places = NDArray[np.int64]
 DRAW_CHOICE, DRAW_FATE, DRAW_TOKEN = range(3)
 """Independent draws at a position."""
+ROUNDING = 1e-6
+"""What a product of a share and a whole number may be off by."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class MaskTokens:
 class MaskNextTokens:
     """GPT-BERT's masking: in some rows, masked tokens are to be told one place early, and all of a document is seen.
 
-    Those are the first `rows_share` of the places in a global batch, whose rows are in random order. There every chosen
+    Those are the first `rows_share` of the places in a global batch, whose rows are in random order; where that is no
+    whole number of rows, it is over the steps. There every chosen
     target is masked where it is read, in the place behind; a piece's last target is read nowhere, and may be chosen.
     The other rows stay as they are. Source: Charpentier & Samuel 2024, arXiv 2410.24159, section 2.
     """
@@ -103,7 +107,7 @@ class MaskNextTokens:
     def __call__(self, batch: Batch, step: int, places: Places) -> Batch:
         draws = Draws(self.seed, step, places, batch.targets_BT.shape[1])
         share = share_at(step, first=self.share, last=self.final_share, num_steps=self.num_steps)
-        masked_B1 = (places < round(self.rows_share * self.batch_rows))[:, None]
+        masked_B1 = (places < self._num_masked(step))[:, None]
         chosen_BT = masked_B1 & (draws.numbers(DRAW_CHOICE) < share) & (batch.targets_BT != IGNORED)
         # A token is read in the place behind its target, if that is of the same piece.
         read_BT = np.zeros_like(chosen_BT)
@@ -115,6 +119,11 @@ class MaskNextTokens:
             targets_BT=np.where(masked_B1 & ~chosen_BT, IGNORED, batch.targets_BT).astype(np.int32),
             prefix_BT=np.broadcast_to(masked_B1, chosen_BT.shape).copy(),
         )
+
+    def _num_masked(self, step: int) -> int:
+        """Masked rows of a step: after any number of steps, as many as the share says, less a part of one."""
+        rows = self.rows_share * self.batch_rows
+        return math.floor((step + 1) * rows + ROUNDING) - math.floor(step * rows + ROUNDING)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def row_feed(stage: Stage, group: Group) -> Feed:
     )
     if (transform := noise.transform(config.objective)) is not None:
         stream = stream.transformed(transform)
-        # As at the end of the stage, and in every micro-batch alike, so that what is measured compares.
+        # As at the end of the stage, so that what is measured compares.
         at_end = replace(noise, num_steps=1, batch_rows=held_out_rows)
         watched = watched.transformed(at_end.transform(last_of(config.objective)) or transform)
     return Feed(

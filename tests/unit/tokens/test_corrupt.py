@@ -246,6 +246,19 @@ def test_the_share_of_masked_rows_is_exact_for_any_number_of_processes(world_siz
     assert masked == 16
 
 
+@pytest.mark.parametrize(("share", "batch_rows"), [(0.5, 1), (0.3, 1), (0.25, 6), (0.1, 5)])
+def test_a_share_that_is_no_number_of_rows_is_kept_over_the_steps(
+    share: float, batch_rows: int, store: TokenStore
+) -> None:
+    stream = BatchStream(store, end_token=END, seed=7, batch_rows=batch_rows)
+    masking = stream.transformed(MaskNextTokens(3, 0.3, share, batch_rows, MASK, VOCABULARY))
+
+    masked = 0
+    for step in range(20):
+        masked += int(masking.batch(step).prefix_BT.all(axis=1).sum())
+        assert masked == int(share * batch_rows * (step + 1) + 1e-6)
+
+
 def test_every_piece_is_cut_where_its_prefix_ends(stream: BatchStream) -> None:
     shares = []
     for step in range(2):
