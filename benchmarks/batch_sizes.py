@@ -13,6 +13,7 @@ Published: 43 % fewer steps for batch warm-up (arXiv 2505.23971, 1 B parameters)
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +25,7 @@ from headrace.train.metrics import read_metrics
 RECIPE = Path(__file__).parents[1] / "examples" / "quickstart.yaml"
 BASE_TOKENS, ROW_TOKENS, MARGIN = 1024, 128, 1.01
 CONTENDERS: dict[str, tuple[int, Any]] = {
+    "fixed 512": (512, "fixed"),
     "fixed 1024": (1024, "fixed"),
     "fixed 2048": (2048, "fixed"),
     "fixed 4096": (4096, "fixed"),
@@ -53,7 +55,7 @@ def train(name: str, *, tokens: int, rate: float, runs: Path) -> dict[str, Any]:
             "schedule": {"shape": "cosine", "final": 0.05},
             "publish": "last",
             "validation": {"tokens": 16_384, "per_epoch": 160},
-            "precision": "fp32",
+            "precision": "bf16",
             "compile": "off",
         },
     }
@@ -75,7 +77,7 @@ def curve(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 def reach(points: list[dict[str, float]], target: float) -> dict[str, float] | None:
     """Updates and CPU seconds at which a loss was come to, on a line between two measurements; None if never."""
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in pairwise(points):
         if after["loss"] <= target < before["loss"]:
             x = (before["loss"] - target) / (before["loss"] - after["loss"])
             return {key: before[key] + x * (after[key] - before[key]) for key in ("updates", "cpu_seconds")}
