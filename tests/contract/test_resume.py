@@ -133,7 +133,7 @@ def test_what_was_decided_on_the_way_is_decided_again(name: str, road: Road, tmp
 
 
 BATCHES: dict[str, Any] = {
-    "warmed up": {"warm_up": {"double_at": [0.3, 0.7]}},
+    "warmed up": {"warm_up": {"double_at": [0.2, 0.5]}},
     "adaptive": {"adaptive": {"most": 4, "wait": 2, "half_life": 2, "target": 1e6}},
 }
 

@@ -60,7 +60,7 @@ class AdaptiveConfig(Config):
     half_life: PositiveInt = 16
     """Steps after which a measurement of noise and gradient counts for half."""
     wait: PositiveInt = 32
-    """Steps from a change, and from the start, to the next decision."""
+    """Steps from a change, and from the start, to the next decision; and none is taken while the rate rises."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:

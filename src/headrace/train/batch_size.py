@@ -18,6 +18,7 @@ from headrace.train.schedule import StageSchedule
 
 Wanted = tuple[int, str]
 """Base batches of a step, and why, in words."""
+RISING = "the rate still rises"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class BatchSize:
             return _Doubled(config.warm_up, schedule)
         if config.seesaw is not None:
             return _Seesaw(config.seesaw, schedule)
-        return _one if config.adaptive is None else _Adapted(config.adaptive)
+        return _one if config.adaptive is None else _Adapted(config.adaptive, schedule)
 
 
 def _one(_: Progress) -> Wanted:
@@ -113,7 +114,7 @@ class _Seesaw:
     def __call__(self, progress: Progress) -> Wanted:
         share = (progress.step + 0.5) / self.schedule.num_steps
         if share < self.schedule.warm_up:
-            return 1, "the rate still rises"
+            return 1, RISING
         left = self.schedule.rate_at(share, factor=progress.rate_factor) / self.schedule.config.learning_rate
         factor = 1
         while 2 * factor <= self.config.most and 2 * factor * left <= 1.0:
@@ -123,13 +124,20 @@ class _Seesaw:
 
 @dataclass(frozen=True)
 class _Adapted:
-    """Doubles at twice, halves at half of the batch that is wanted: once doubled, it stays until the noise halves."""
+    """Doubles at twice, halves at half of the batch that is wanted: once doubled, it stays until the noise halves.
+
+    Nothing is decided while the rate rises: on fresh weights the noise scale is high and falls at once (from 4,000 to
+    some hundred tokens in a model of 1 M parameters), and a rate that is raised further there does harm.
+    """
 
     config: AdaptiveConfig
+    schedule: StageSchedule
 
     def __call__(self, progress: Progress) -> Wanted:
         config, noise = self.config, progress.noise
         now = max(config.least, progress.batch_factor)
+        if progress.step < self.schedule.warm_up * self.schedule.num_steps:
+            return now, RISING
         if noise is None or noise.num_measured < config.wait:
             return now, "as it begins"
         wanted = config.target * noise.base_batches

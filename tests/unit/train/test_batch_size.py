@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from pydantic import ValidationError
 from small_models import STEP_TOKENS, small_stage, train_and_listen
-from small_road import Road
+from small_road import ROW_TOKENS, Road
 
+from headrace.errors import InputError
 from headrace.train.batch_size import BatchSize
 from headrace.train.config import StageConfig, ValidationConfig
 from headrace.train.metrics import read_metrics
@@ -81,9 +82,9 @@ def test_under_sgd_seesaw_keeps_rate_times_noise_by_the_batch_alone() -> None:
     assert doubled == pytest.approx(PEAK, rel=0.01)
 
 
-def adapt(rule: BatchSize, factor: int, base_batches: float, *, num_measured: int) -> int:
-    noise = NoiseScale(noise=base_batches, signal=1.0, num_measured=num_measured)
-    after, reason = rule.before_step(Progress(step=10, batch_factor=factor, noise=noise))
+def adapt(rule: BatchSize, factor: int, base_batches: float, *, num_measured: int, step: int = 10) -> int:
+    noise = NoiseScale(noise_sum=base_batches, signal_sum=1.0, num_measured=num_measured)
+    after, reason = rule.before_step(Progress(step=step, batch_factor=factor, noise=noise))
     assert (reason is None) == (after.batch_factor == factor)
     assert after.noise is not None
     assert after.noise.num_measured == (num_measured if reason is None else 0)
@@ -98,6 +99,8 @@ def test_an_adaptive_batch_follows_the_noise_in_doublings_within_bounds() -> Non
     assert [adapt(rule, 8, noise, num_measured=5) for noise in (4.0, 4.1, 1e9)] == [4, 8, 8]
     assert [adapt(rule, 4, noise, num_measured=4) for noise in (0.0, 1e9)] == [4, 4]
     assert rule.before_step(Progress())[0].batch_factor == 2
+    rising = rule_of({"adaptive": {"least": 2, "most": 8, "wait": 5}}, warm_up=0.2)  # of 100 base batches
+    assert [adapt(rising, 2, 400.0, num_measured=5, step=step) for step in (10, 19, 20)] == [2, 2, 4]
     halved = rule_of({"adaptive": {"most": 8, "wait": 1, "target": 0.5}})
     assert [adapt(halved, 2, noise, num_measured=1) for noise in (7.9, 8.0)] == [2, 4]
 
@@ -106,7 +109,7 @@ def test_a_noise_scale_that_wavers_by_less_than_four_times_leaves_the_batch_wher
     rule, progress, sizes = rule_of({"adaptive": {"most": 16, "wait": 1}}, num_steps=10**6), Progress(step=1), []
     for step in range(50):
         wavering = 7.9 if step % 2 else 2.1
-        progress = progress.model_copy(update={"noise": NoiseScale(noise=wavering, signal=1.0, num_measured=1)})
+        progress = progress.model_copy(update={"noise": NoiseScale(noise_sum=wavering, signal_sum=1.0, num_measured=1)})
         progress, _ = rule.before_step(progress)
         sizes.append(progress.batch_factor)
 
@@ -183,3 +186,16 @@ def test_it_is_measured_after_each_step_that_comes_to_or_past_a_multiple(every_s
         step += size
         assert validation.due(step, 10**6, size=size) == passed
     assert validation.due(step, step)
+
+
+def test_a_step_of_a_single_micro_batch_is_cut_in_two_so_that_it_can_be_measured(road: Road, tmp_path: Path) -> None:
+    adaptive = StageConfig.model_validate({"batch": "adaptive"}).batch
+    given: dict[str, Any] = {"batch": adaptive, "micro_batch_tokens": STEP_TOKENS, "tokens": 2 * STEP_TOKENS}
+    stage = small_stage(road, tmp_path, **given)
+
+    _, told = train_and_listen(stage)
+
+    records = [record for record in told if record["name"] == "train_metrics"]
+    assert all({"noise_scale", "noise", "signal", "step_tokens"} <= record.keys() for record in records)
+    with pytest.raises(InputError, match="at least two rows"):
+        train_and_listen(small_stage(road, tmp_path / "row", **given, global_batch_tokens=ROW_TOKENS))

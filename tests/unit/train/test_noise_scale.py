@@ -68,7 +68,7 @@ def test_the_noise_scale_of_a_quadratic_is_found_however_a_step_is_cut(
 
     assert found.num_measured == 400
     assert found.base_batches == pytest.approx(noise_scale, rel=0.12)
-    assert found.noise / (1 - 0.5 ** (400 / HALF_LIFE)) == pytest.approx(problem.trace / BASE_ROWS, rel=0.03)
+    assert found.noise == pytest.approx(problem.trace / BASE_ROWS, rel=0.03)
 
 
 def test_a_step_of_a_single_part_tells_nothing() -> None:
@@ -92,6 +92,12 @@ def test_a_part_without_targets_is_not_looked_at() -> None:
 
 
 def test_where_no_gradient_shows_the_noise_scale_is_without_bound() -> None:
-    assert NoiseScale(noise=1.0, signal=-0.1).base_batches == math.inf
-    assert NoiseScale(noise=-1.0, signal=-0.1).base_batches == 0.0
+    assert NoiseScale(noise_sum=1.0, signal_sum=-0.1).base_batches == math.inf
+    assert NoiseScale(noise_sum=-1.0, signal_sum=-0.1).base_batches == 0.0
     assert NoiseScale().base_batches == 0.0
+
+
+def test_a_measurement_counts_for_half_after_its_half_life() -> None:
+    found = NoiseScale().after((3.0, 1.0), half_life=1).after((6.0, 1.0), half_life=1)
+
+    assert (found.noise, found.signal, found.base_batches) == (5.0, 1.0, 5.0)
