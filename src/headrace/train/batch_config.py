@@ -55,11 +55,12 @@ class AdaptiveConfig(Config):
     """Base batches of a step at least, and at first."""
     most: PositiveInt = 8
     """Base batches of a step at most."""
-    target: PositiveFloat = 1.0
-    """The batch that is wanted, as a share of the noise scale."""
-    half_life: PositiveInt = 16
+    target: PositiveFloat = 0.125
+    """The batch that is wanted, as a share of the noise scale; it takes about that share more tokens to the same loss
+    than small batches do (arXiv 1812.06162, equation 2.11). At 1, twice the tokens and twice the fewest updates."""
+    half_life: PositiveInt = 64
     """Steps after which a measurement of noise and gradient counts for half."""
-    wait: PositiveInt = 32
+    wait: PositiveInt = 64
     """Steps from a change, and from the start, to the next decision; and none is taken while the rate rises."""
 
     @model_validator(mode="after")

@@ -92,21 +92,27 @@ def adapt(rule: BatchSize, factor: int, base_batches: float, *, num_measured: in
 
 
 def test_an_adaptive_batch_follows_the_noise_in_doublings_within_bounds() -> None:
-    rule = rule_of({"adaptive": {"least": 2, "most": 8, "wait": 5}})
+    rule = rule_of({"adaptive": {"least": 2, "most": 8, "wait": 5, "target": 1.0}})
 
     assert [adapt(rule, 2, noise, num_measured=5) for noise in (0.1, 3.9, 4.0, 400.0)] == [2, 2, 4, 4]
     assert [adapt(rule, 4, noise, num_measured=5) for noise in (0.0, 2.0, 2.1, 7.9, 8.0)] == [2, 2, 4, 4, 8]
     assert [adapt(rule, 8, noise, num_measured=5) for noise in (4.0, 4.1, 1e9)] == [4, 8, 8]
     assert [adapt(rule, 4, noise, num_measured=4) for noise in (0.0, 1e9)] == [4, 4]
     assert rule.before_step(Progress())[0].batch_factor == 2
-    rising = rule_of({"adaptive": {"least": 2, "most": 8, "wait": 5}}, warm_up=0.2)  # of 100 base batches
+    rising = rule_of(
+        {"adaptive": {"least": 2, "most": 8, "wait": 5, "target": 1.0}}, warm_up=0.2
+    )  # of 100 base batches
     assert [adapt(rising, 2, 400.0, num_measured=5, step=step) for step in (10, 19, 20)] == [2, 2, 4]
     halved = rule_of({"adaptive": {"most": 8, "wait": 1, "target": 0.5}})
     assert [adapt(halved, 2, noise, num_measured=1) for noise in (7.9, 8.0)] == [2, 4]
 
 
 def test_a_noise_scale_that_wavers_by_less_than_four_times_leaves_the_batch_where_it_came_to() -> None:
-    rule, progress, sizes = rule_of({"adaptive": {"most": 16, "wait": 1}}, num_steps=10**6), Progress(step=1), []
+    rule, progress, sizes = (
+        rule_of({"adaptive": {"most": 16, "wait": 1, "target": 1.0}}, num_steps=10**6),
+        Progress(step=1),
+        [],
+    )
     for step in range(50):
         wavering = 7.9 if step % 2 else 2.1
         progress = progress.model_copy(update={"noise": NoiseScale(noise_sum=wavering, signal_sum=1.0, num_measured=1)})
