@@ -1,6 +1,6 @@
 """Batches that change within a stage against the best fixed one, at equal tokens: steps, time, held-out loss.
 
-    python benchmarks/batch_sizes.py --out batch_sizes.json           # about eight minutes of one core
+    python benchmarks/batch_sizes.py --out batch_sizes.json           # about four minutes of one core
     python benchmarks/batch_sizes.py --contenders "fixed 2048;adaptive 512" --tokens 1000000
 
 The quickstart's text, a decoder of 0.4 M parameters, the same rows in the same order, a cosine schedule. The rate of a
@@ -54,7 +54,7 @@ def train(name: str, *, tokens: int, rate: float, runs: Path) -> dict[str, Any]:
             "schedule": {"shape": "cosine", "final": 0.05},
             "warm_up": 0.1,
             "publish": "last",
-            "validation": {"tokens": 16_384, "per_epoch": 160},
+            "validation": {"tokens": 8_192, "per_epoch": 320},
             "precision": "bf16",
             "compile": "off",
         },
@@ -105,7 +105,7 @@ def main() -> None:
     """Runs the contenders one after the other and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contenders", default=";".join(CONTENDERS), help="names, separated by semicolons")
-    parser.add_argument("--tokens", type=int, default=393_216)
+    parser.add_argument("--tokens", type=int, default=131_072)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate of a batch of 512 tokens")
     parser.add_argument("--runs", type=Path, help="a folder of runs that stays; by default a temporary one")
     parser.add_argument("--out", type=Path, help="write every figure as JSON")
