@@ -7,17 +7,31 @@ from small_models import small_stage
 from small_road import ROW_TOKENS, Road
 
 from headrace.store import Workspace
+from headrace.train.batch_config import AdaptiveConfig, BatchConfig, WarmUpConfig
 from headrace.train.config import ValidationConfig
 from headrace.train.given import Stage
 from headrace.train.optimizer_config import AdamWConfig, AnyOptimizerConfig, MuonConfig
 
 STEP_ROWS = 16
 SHOWS_GRADIENT = AdamWConfig(beta1=0.0)
+FIXED = BatchConfig()
 LAYOUTS: dict[str, dict[str, Any]] = {
     "gradient": {"steps": 1, "micro_batch_rows": 8},
     "accumulated": {"steps": 1, "micro_batch_rows": 2},
     "training": {"steps": 6, "micro_batch_rows": 4, "clip_gradient": 1.0},
     "muon": {"steps": 6, "micro_batch_rows": 4, "clip_gradient": 1.0, "optimizer": MuonConfig()},
+    "warmed": {
+        "steps": 8,
+        "micro_batch_rows": 4,
+        "clip_gradient": 1.0,
+        "batch": BatchConfig(warm_up=WarmUpConfig(double_at=(0.5,))),
+    },
+    "adapted": {
+        "steps": 8,
+        "micro_batch_rows": 4,
+        "clip_gradient": 1.0,
+        "batch": BatchConfig(adaptive=AdaptiveConfig(most=2, wait=4, target=1e6)),
+    },
 }
 
 
@@ -29,6 +43,7 @@ def stage_of(
     micro_batch_rows: int,
     clip_gradient: float = 1e9,
     optimizer: AnyOptimizerConfig = SHOWS_GRADIENT,
+    batch: BatchConfig = FIXED,
     leads: bool = True,
 ) -> Stage:
     """A stage whose checkpoints hold the last step's gradient itself as first moment: its decay is zero."""
@@ -38,6 +53,7 @@ def stage_of(
         "micro_batch_tokens": micro_batch_rows * ROW_TOKENS,
         "clip_gradient": clip_gradient,
         "optimizer": optimizer,
+        "batch": batch,
         "validation": ValidationConfig(per_epoch=1_000),
     }
     if leads:

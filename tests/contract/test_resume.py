@@ -7,7 +7,7 @@ import pytest
 from small_models import STEP_TOKENS, small_stage, train_and_listen, train_until
 from small_road import Road
 
-from headrace.train.config import CheckpointConfig, ValidationConfig
+from headrace.train.config import CheckpointConfig, StageConfig, ValidationConfig
 from headrace.train.given import Stage
 from headrace.train.metrics import read_metrics
 from headrace.train.optimizer_config import AdafactorConfig, AdamWConfig, LionConfig, MuonConfig
@@ -130,3 +130,38 @@ def test_what_was_decided_on_the_way_is_decided_again(name: str, road: Road, tmp
     assert result_of(cut) == result_of(whole)
     for key in ("average_validation_loss", "skipped_steps", "best_validation_loss"):
         assert again.get(key) == summary.get(key)
+
+
+BATCHES: dict[str, Any] = {
+    "warmed up": {"warm_up": {"double_at": [0.2, 0.5]}},
+    "adaptive": {"adaptive": {"most": 4, "wait": 2, "half_life": 2, "target": 1e6}},
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_batch_that_changes_changes_again_where_it_did(name: str, road: Road, tmp_path: Path) -> None:
+    """Stopped after every step, before and after each change, and where the change has been told already."""
+    batch = StageConfig.model_validate({"batch": BATCHES[name]}).batch
+    settings = {**SETTINGS, "batch": batch, "tokens": 12 * STEP_TOKENS, "average": EMAConfig(half_life_tokens=999)}
+    whole = small_stage(road, tmp_path / "whole", **settings)
+    summary, told = train_and_listen(whole)
+    steps = [record["step"] for record in told if record["name"] == "train_metrics"]
+    changes = [record for record in told if record["name"] == "batch_metrics"]
+    assert [change["factor"] for change in changes][:2] == [2, 4]
+
+    for step in steps:
+        train_until(small_stage(road, tmp_path / "cut", **settings), step=step)
+    train_until(small_stage(road, tmp_path / "told", **settings), event="batch_metrics", step=changes[1]["step"])
+
+    for stopped in ("cut", "told"):
+        stage = small_stage(road, tmp_path / stopped, **settings)
+        again, _ = train_and_listen(stage)
+        assert result_of(stage) == result_of(whole)
+        assert again["steps"] == summary["steps"] == len(steps) < summary["base_batches"] == 12
+        assert again["average_validation_loss"] == summary["average_validation_loss"]
+        assert decisions_of(stage) == decisions_of(whole)
+
+
+def decisions_of(stage: Stage) -> list[dict[str, Any]]:
+    records = read_metrics(stage.workspace.output / "metrics.jsonl")
+    return [record for record in records if record["kind"] == "batch"]

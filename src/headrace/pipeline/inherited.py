@@ -94,7 +94,8 @@ def _steps_alike(one: StageConfig, other: StageConfig, tokens: TokenStore) -> fl
     sizes = (tokens.plan.num_rows, tokens.row_tokens)
     schedules = [StageSchedule(config, config.num_steps(*sizes)) for config in (one, other)]
     steps = schedules[0].steps_alike(schedules[1])
-    return 0 if isinstance(one.average, TailConfig) and not math.isinf(steps) else steps
+    goes_by_length = isinstance(one.average, TailConfig) or not one.batch.is_fixed
+    return 0 if goes_by_length and not math.isinf(steps) else steps
 
 
 def _beginning(identity: Mapping[str, Any]) -> dict[str, Any]:

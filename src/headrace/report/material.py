@@ -59,6 +59,11 @@ class Stage:
         return [record for record in self.records if record["kind"] == "train"]
 
     @property
+    def batches(self) -> list[MetricRecord]:
+        """Decisions on the size of steps."""
+        return [record for record in self.records if record["kind"] == "batch"]
+
+    @property
     def validation(self) -> list[MetricRecord]:
         return [record for record in self.records if record["kind"] == "validation"]
 

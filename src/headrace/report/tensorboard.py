@@ -18,6 +18,8 @@ TAGS = {
         "gradient_norm": "train/gradient_norm",
         "tokens_per_second": "train/tokens_per_second",
         "wait_seconds": "train/wait_seconds",
+        "step_tokens": "train/step_tokens",
+        "noise_scale": "train/noise_scale",
     },
     "validation_metrics": {"loss": "validation/loss", "accuracy": "validation/accuracy"},
 }
@@ -50,7 +52,7 @@ class TensorBoardWriter:
         if record["name"] == "resumed":
             self._resumed_step = record["step"]
         tags = TAGS.get(record["name"], {})
-        for field, tag in ((field, tag) for field, tag in tags.items() if field in record):
+        for field, tag in ((field, tag) for field, tag in tags.items() if record.get(field) is not None):
             self._open().add_scalar(tag, record[field], record["step"], walltime=record["time"])
 
     def _open(self) -> "SummaryWriter":

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+from headrace.report.batch_sizes import batch_blocks
 from headrace.report.blocks import Block, Cell, Chart, Column, Note, Section, Table
 from headrace.report.charts import DROPPED, PALE, Axis, Curve, curve_chart
 from headrace.report.colours import PALETTE
@@ -28,7 +29,7 @@ def training_section(material: Material) -> Section | None:
         return None
     blocks: list[Block] = []
     for stage in stages:
-        blocks += [Note(f"Stage {stage.label}: {_sentence(stage)}"), *_curves(stage)]
+        blocks += [Note(f"Stage {stage.label}: {_sentence(stage)}"), *_curves(stage), *batch_blocks(stage)]
     blocks.append(_numerics(stages))
     lead = (
         "Loss is the mean negative log-likelihood of a target (a token, or an example's label), in nats, measured at "
@@ -41,8 +42,7 @@ def _sentence(stage: Stage) -> str:
     summary = stage.summary
     text = f"{plural(summary['steps'], 'step')} over {short_count(summary[stage.unit])} {stage.unit}"
     if summary["best_validation_loss"] is not None:
-        text += f"; lowest held-out loss {decimal(summary['best_validation_loss'])}, "
-        text += f"after step {count(summary['best_step'])}"
+        text += f"; lowest held-out loss {decimal(summary['best_validation_loss'])}, after {_best_place(stage)}"
         text += {
             "best": ", which is the model that was published",
             "last": "; the last weights were published",
@@ -51,6 +51,14 @@ def _sentence(stage: Stage) -> str:
     if summary["stopped_early"]:
         text += "; stopped early, because the held-out loss no longer fell"
     return text + "."
+
+
+def _best_place(stage: Stage) -> str:
+    summary = stage.summary
+    if "base_batches" not in summary:
+        return f"step {count(summary['best_step'])}"
+    units = summary["best_step"] / summary["base_batches"] * summary[stage.unit]
+    return f"{short_count(round(units))} {stage.unit}"
 
 
 def _curves(stage: Stage) -> list[Chart]:
@@ -170,11 +178,12 @@ def thin(records: Sequence[MetricRecord]) -> list[MetricRecord]:
     if width == 1:
         return list(records)
     groups = [records[start : start + width] for start in range(0, len(records), width)]
-    return [{key: sum(record[key] for record in group) / len(group) for key in _numbers(group[0])} for group in groups]
+    return [{key: sum(record[key] for record in group) / len(group) for key in _numbers(group)} for group in groups]
 
 
-def _numbers(record: MetricRecord) -> list[str]:
-    return [key for key, value in record.items() if isinstance(value, int | float)]
+def _numbers(records: Sequence[MetricRecord]) -> list[str]:
+    """What is a number in all of them."""
+    return [key for key in records[0] if all(isinstance(record.get(key), int | float) for record in records)]
 
 
 def _column(records: Sequence[MetricRecord], name: str) -> list[Any]:

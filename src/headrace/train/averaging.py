@@ -25,9 +25,9 @@ class Average:
     batch_tokens: int
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def update(self, model: nn.Module, step: int) -> None:
-        """Takes in the weights after a step."""
-        share = self.share_of(step)
+    def update(self, model: nn.Module, step: int, *, size: int = 1) -> None:
+        """Takes in the weights after a step. size: its base batches."""
+        share = self.share_of(step, size=size)
         if share == 0.0:
             return
         parameters = {name: parameter.detach() for name, parameter in trainable(model).items()}
@@ -36,17 +36,18 @@ class Average:
         else:
             torch._foreach_lerp_([self.weights[name] for name in parameters], list(parameters.values()), share)
 
-    def share_of(self, step: int) -> float:
-        """The share of the weights after a step (from 1 on) in the average after it; 0 where it is not looked at.
+    def share_of(self, step: int, *, size: int = 1) -> float:
+        """The share of the weights after a step in the average after it; 0 where it is not looked at.
 
-        EMA: (1 - d) / (1 - d^step) with d the share that a step leaves of what was before, which corrects for the start
-        as Adam does.
+        step: base batches up to its end. size: those of its own. EMA: (1 - d^size) / (1 - d^step) with d the share that
+        a base batch leaves of what was before, which corrects for the start as Adam does. In a tail, weights count as
+        often as places of it lie within their step.
         """
         if isinstance(self.config, EMAConfig):
             kept = 0.5 ** (self.batch_tokens / self.config.half_life_tokens)
-            return (1.0 - kept) / (1.0 - kept**step)
-        steps = self._tail_steps(self.config)
-        return 1.0 / (steps.index(step) + 1) if step in steps else 0.0
+            return (1.0 - kept**size) / (1.0 - kept**step)
+        passed = [place for place in self._tail_steps(self.config) if place <= step]
+        return sum(place > step - size for place in passed) / max(1, len(passed))
 
     def _tail_steps(self, config: TailConfig) -> list[int]:
         length = config.share * self.num_steps

@@ -8,11 +8,12 @@ from headrace.config import Config
 from headrace.models.adapters.config import AdapterConfig
 from headrace.objectives.config import CausalConfig, ExampleFields, ObjectiveConfig, PreferConfig
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
+from headrace.train.batch_config import Batch, BatchConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
 
 COOL_DOWN = 0.3
-ADDED = {"global_batch_examples", "adapter"}
+ADDED = {"global_batch_examples", "adapter", "batch"}
 """Settings of a stage that came later; they are written where they differ from their default."""
 BEFORE_COOL_DOWN = "before-cool-down"
 """Folder of a published model that holds checkpoints from before its cool-down."""
@@ -58,6 +59,9 @@ class StageConfig(Config):
     """Tokens in one optimiser step, all processes and micro-batches together; a multiple of the row."""
     global_batch_examples: PositiveInt = 32
     """Examples in one optimiser step, of objectives that learn from examples."""
+    batch: Batch = BatchConfig()
+    """Whether a step takes that one base batch throughout (`fixed`), or more of them by a rule: `warm_up`, `seesaw` or
+    `adaptive`."""
     micro_batch_tokens: PositiveInt = 2048
     """Tokens a process handles at once; less memory, same result. Rounded down to a whole share of the batch."""
     adapter: AdapterConfig | None = None
@@ -143,6 +147,27 @@ class StageConfig(Config):
             raise ValueError("keep_before_cool_down: this schedule has no cool-down")
         return self
 
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        if self.batch.is_fixed:
+            return self
+        if self.batch.seesaw is not None and self.schedule.shape == "constant":
+            raise ValueError(
+                "batch: seesaw doubles the batch where the schedule halves the rate; `constant` never does"
+            )
+        if self.batch.adaptive is not None and self.learns_from_examples:
+            raise ValueError(
+                "batch: adaptive compares the first rows of a step with all; examples are sorted by length within a "
+                "step, so the first would tell nothing. Take warm_up or seesaw"
+            )
+        if self.keep_before_cool_down:
+            raise ValueError(
+                "keep_before_cool_down: a longer stage would change its batch elsewhere; take batch: fixed"
+            )
+        if self.adapter is not None and self.adapter.adalora is not None:
+            raise ValueError("adapter: adalora counts optimiser steps; take batch: fixed")
+        return self
+
     @property
     def learns_from_examples(self) -> bool:
         """Whether the objective takes labelled examples, and not rows of tokens."""
@@ -178,7 +203,10 @@ class StageConfig(Config):
             )
         return self.global_batch_tokens // row_tokens
 
-    def micro_batch_rows(self, row_tokens: int, share_rows: int) -> int:
-        """Rows a process handles at once: the most within `micro_batch_tokens` that divide its share of a batch."""
-        most = max(1, min(share_rows, self.micro_batch_tokens // row_tokens))
+    def micro_batch_rows(self, row_tokens: int, share_rows: int, *, parts: int = 1) -> int:
+        """Rows a process handles at once: the most within `micro_batch_tokens` that divide its share of a batch.
+
+        parts: how many that share is cut into at least.
+        """
+        most = max(1, min(share_rows // parts, self.micro_batch_tokens // row_tokens))
         return next(rows for rows in range(most, 0, -1) if share_rows % rows == 0)

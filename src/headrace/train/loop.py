@@ -1,16 +1,17 @@
 """The loop: every line a phase.
 
-A global step is the batch of one step number, shared by the processes of the group and cut into micro-batches.
-Gradients and losses are summed over all of them and divided once by the number of valid targets, so neither sharing
-nor cutting changes what is learnt (equal to one process to 1e-6 in float32).
+A global step is one or more base batches of the stream, shared by the processes of the group and cut into
+micro-batches. Gradients and losses are summed over all of them and divided once by the number of valid targets, so
+neither sharing nor cutting changes what is learnt (equal to one process to 1e-6 in float32).
 """
 
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import torch
@@ -19,16 +20,18 @@ from torch import nn
 from headrace.parallel import Group
 from headrace.tokens.read_ahead import read_ahead
 from headrace.trace import progress, span
+from headrace.train.batch_size import BatchSize
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
 from headrace.train.feed import Feed
-from headrace.train.gradient import finish_gradient, gradients_of
+from headrace.train.gradient import finish_gradient
 from headrace.train.metrics import MetricLog
 from headrace.train.numerics import Numerics
 from headrace.train.progress import Progress
 from headrace.train.schedule import RateOfStep
 from headrace.train.spikes import after_refusal, after_update, has_room, refusal
 from headrace.train.state import TrainState
+from headrace.train.step_sums import StepSums
 from headrace.train.trainable import trainable
 from headrace.train.validation import Validation
 
@@ -49,7 +52,9 @@ class Loop:
     metrics: MetricLog | None
     """None in processes that do not lead."""
     schedule: RateOfStep
+    batch_size: BatchSize
     num_steps: int
+    """Base batches of the stage."""
     kept_step: int | None
     """A step whose checkpoint is written in any case."""
     flops_per_token: float
@@ -57,14 +62,14 @@ class Loop:
     def run(self, state: TrainState) -> None:
         """Trains from where `state` stands to the end of the stage, or until validation has not improved for long."""
         state.model.train()
-        for batch in self._batches(state):
-            clock = StepClock(waited_seconds=self._wait.seconds)
-            outcome = self.step(state, batch)
+        batches = self._batches(state)
+        while state.progress.step < self.num_steps and not self._patience_ended(state):
+            clock = StepClock(self._wait)
+            size = self._settle_size(state)
+            outcome = self.step(state, islice(batches, size))
             self._report(state, clock, outcome)
             improved = self._validate(state)
             self._checkpoint(state, improved=improved)
-            if self._patience_ended(state):
-                break
 
     def close(self) -> None:
         """Returns when everything is on the disk. Raises what the writer of checkpoints raised."""
@@ -72,33 +77,44 @@ class Loop:
             self.metrics.close()
         self.checkpoints.close()
 
-    def step(self, state: TrainState, batch: Any) -> "Outcome":
-        """One global batch: its gradient, over all micro-batches and processes, and the update made of it."""
+    def step(self, state: TrainState, batches: Iterable[Any]) -> "Outcome":
+        """One global step: the gradient over all its micro-batches, in all processes, and the update made of it.
+
+        batches: as many base batches as the progress says.
+        """
         rate = self._set_learning_rate(state)
         self._seed_dropout(state)
-        loss, num_targets = self._accumulate(state.model, batch)
-        self._add_penalty(state, num_targets)
-        loss, num_targets = self._add_up(state.model, loss, num_targets)
-        if not num_targets:
+        sums = self._accumulate(state.model, batches)
+        self._add_penalty(state, sums.num_targets)
+        sums = sums.over_all(self.group, trainable(state.model).values())
+        if not sums.num_targets:
             return self._pass_over(state, rate)
-        norm = self._finish_gradient(state, loss, num_targets)
-        taken = self._update(state, loss=loss / num_targets, norm=norm)
-        return Outcome(
-            loss=loss / num_targets, rate=rate, norm=norm, taken=taken, num_tokens=batch.num_tokens * self.group.size
-        )
+        norm = self._finish_gradient(state, sums)
+        taken = self._update(state, sums, norm=norm)
+        loss = sums.loss / sums.num_targets
+        return Outcome(loss=loss, rate=rate, norm=norm, taken=taken, num_tokens=round(sums.num_tokens))
 
     def _batches(self, state: TrainState) -> Iterator[Any]:
-        if self._patience_ended(state):
-            return iter(())
+        """The base batches to come, each as it is asked for."""
         stream = self.feed.stream
         return self._wait.timed(read_ahead(stream, state.progress.step, self.num_steps, num_threads=stream.num_threads))
+
+    def _settle_size(self, state: TrainState) -> int:
+        """Base batches of the next step; a change of them is written down with its reason."""
+        before = state.progress
+        state.progress, reason = self.batch_size.before_step(before)
+        if reason is not None and self.metrics is not None:
+            told = {**self.batch_size.describe(state.progress), "factor": state.progress.batch_factor}
+            told |= {"factor_before": before.batch_factor, "reason": reason}
+            self.metrics.write("batch", {"step": before.step + 1, **told})
+        return state.progress.batch_factor
 
     @cached_property
     def _wait(self) -> "WaitClock":
         return WaitClock()
 
     def _set_learning_rate(self, state: TrainState) -> float:
-        rate = self.schedule.rate(state.progress)
+        rate = self.schedule.rate(state.progress) * self.batch_size.rate_scale(state.progress)
         state.optimizer.set_rate(rate, decay_factor=self.schedule.decay_factor(state.progress))
         return rate
 
@@ -107,35 +123,34 @@ class Loop:
         number = (self.seed * 1_000_003 + state.progress.step) * 65_537 + self.group.rank
         torch.manual_seed(number % 2**63)
 
-    def _accumulate(self, model: nn.Module, batch: Any) -> tuple[float, int]:
-        """Adds the gradients of all micro-batches of this process; returns its summed loss and its valid targets."""
-        total, objective = torch.zeros((), dtype=torch.float64), self.feed.objective
-        for part in objective.parts(batch, self.feed.micro_batch_rows):
-            loss = objective.loss(model, part, self.numerics)
-            loss.backward()
-            total += loss.detach()
-        return float(total), objective.count(batch)
+    def _accumulate(self, model: nn.Module, batches: Iterable[Any]) -> StepSums:
+        """Adds the gradients of all micro-batches of this process; returns what they sum up to."""
+        total, objective, sums = torch.zeros((), dtype=torch.float64), self.feed.objective, StepSums()
+        for batch in batches:
+            for part in objective.parts(batch, self.feed.micro_batch_rows):
+                loss = objective.loss(model, part, self.numerics)
+                loss.backward()
+                total += loss.detach()
+                if self.batch_size.is_adaptive and not sums.num_parts:
+                    sums.look_at_part(trainable(model).values(), objective.count(part))
+            sums.num_targets += objective.count(batch)
+            sums.num_tokens += batch.num_tokens
+        sums.loss = float(total)
+        return sums
 
-    def _add_penalty(self, state: TrainState, num_targets: int) -> None:
+    def _add_penalty(self, state: TrainState, num_targets: float) -> None:
         """Adds the gradient of what an adapter is punished for, in the measure of this process's share of the step."""
         penalty = state.adapters.penalty() if state.adapters else None
         if penalty is not None:
             (penalty * num_targets).backward()
 
-    def _add_up(self, model: nn.Module, loss: float, num_targets: int) -> tuple[float, int]:
-        if self.group.size == 1:
-            return loss, num_targets
-        counts = torch.tensor([loss, float(num_targets)], dtype=torch.float64)
-        self.group.add_up([*gradients_of(trainable(model).values()), counts])
-        return float(counts[0]), int(counts[1])
-
-    def _finish_gradient(self, state: TrainState, loss: float, num_targets: int) -> float:
+    def _finish_gradient(self, state: TrainState, sums: StepSums) -> float:
         return finish_gradient(
             trainable(state.model).values(),
-            num_targets=num_targets,
-            loss=loss,
+            num_targets=sums.num_targets,
+            loss=sums.loss,
             largest_norm=self.config.clip_gradient,
-            step=state.progress.step + 1,
+            step=state.progress.step + state.progress.batch_factor,
             may_be_refused=self.config.skip_spikes is not None and has_room(self.config.skip_spikes, state.progress),
         )
 
@@ -145,9 +160,9 @@ class Loop:
         state.optimizer.zero_grad()
         return Outcome(loss=math.nan, rate=rate, norm=0.0, taken=False, num_tokens=0)
 
-    def _update(self, state: TrainState, *, loss: float, norm: float) -> bool:
+    def _update(self, state: TrainState, sums: StepSums, *, norm: float) -> bool:
         """Takes the step, unless it must be refused; True if it was taken."""
-        spikes, before = self.config.skip_spikes, state.progress
+        spikes, before, loss = self.config.skip_spikes, state.progress, sums.loss / sums.num_targets
         if reason := refusal(spikes, before, loss=loss, norm=norm):
             state.progress = after_refusal(before)
             self._report_refusal(state.progress, reason)
@@ -155,10 +170,12 @@ class Loop:
             state.optimizer.step()
             if state.adapters is not None:
                 state.adapters.after_update(before.num_updates + 1)
-            state.progress = after_update(spikes, before, loss=loss, norm=norm)
+            progress = after_update(spikes, before, loss=loss, norm=norm)
+            measured = sums.noise_and_signal(norm=norm, size=before.batch_factor)
+            state.progress = self.batch_size.after_update(progress, measured)
         state.optimizer.zero_grad()
         if state.average:
-            state.average.update(state.model, state.progress.step)
+            state.average.update(state.model, state.progress.step, size=before.batch_factor)
         return reason is None
 
     def _report_refusal(self, progress: Progress, reason: str) -> None:
@@ -183,13 +200,14 @@ class Loop:
             "wait_seconds": round(clock.waited_seconds, 6),
             "tokens_per_second": round(tokens_per_second, 1),
             "share_of_peak": round(share_of_peak, 4),
+            **self.batch_size.describe(state.progress),
         })  # fmt: skip
         done, total = step * self.config.batch_units, self.num_steps * self.config.batch_units
         progress("train", done, total, unit=unit, loss=outcome.loss, share_of_peak=share_of_peak)
 
     def _validate(self, state: TrainState) -> bool:
         """Measures the held-out loss if it is time to; True if it is the best so far."""
-        if not self.validation.due(state.progress.step, self.num_steps):
+        if not self.validation.due(state.progress.step, self.num_steps, size=state.progress.batch_factor):
             return False
         loss, accuracy = self.validation.measure(state.model, self.numerics, self.group)
         before = state.progress
@@ -232,12 +250,27 @@ class Outcome:
     """That were read, in all processes; of rows with their padding."""
 
 
-class StepClock:
-    """Wall time of a step, from the moment its batch was asked for."""
+class WaitClock:
+    """How long batches have kept the loop waiting, all together."""
 
-    def __init__(self, waited_seconds: float) -> None:
-        self.waited_seconds = waited_seconds
-        self._start, self._cpu_start = time.perf_counter() - waited_seconds, time.process_time()
+    seconds = 0.0
+
+    def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            with span("wait_for_batch") as waited:
+                batch = next(batches, None)
+            if batch is None:
+                return
+            self.seconds += waited.seconds
+            yield batch
+
+
+class StepClock:
+    """Wall time of a step, from the moment its batch is asked for."""
+
+    def __init__(self, wait: WaitClock) -> None:
+        self._wait, self._waited_before = wait, wait.seconds
+        self._start, self._cpu_start = time.perf_counter(), time.process_time()
 
     @property
     def seconds(self) -> float:
@@ -248,17 +281,7 @@ class StepClock:
         """Processor time of this process since then, all threads together."""
         return time.process_time() - self._cpu_start
 
-
-class WaitClock:
-    """How long the latest batch kept the loop waiting."""
-
-    seconds = 0.0
-
-    def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
-        while True:
-            with span("wait_for_batch") as waited:
-                batch = next(batches, None)
-            if batch is None:
-                return
-            self.seconds = waited.seconds
-            yield batch
+    @property
+    def waited_seconds(self) -> float:
+        """Time in which the batches of the step were not there yet."""
+        return self._wait.seconds - self._waited_before

@@ -46,7 +46,8 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
     return {
         "parameters": sum(parameter.numel() for parameter in state.model.parameters()),
         "trained_parameters": num_trained,
-        "steps": progress.step,
+        "steps": progress.num_global_steps,
+        **({"base_batches": progress.step} if progress.num_joined else {}),
         stage.config.unit: progress.step * stage.config.batch_units,
         "stopped_early": progress.step < loop.num_steps,
         "best_step": progress.best_step,

@@ -1,13 +1,20 @@
 """The part of a stage's state that is not tensors."""
 
 from headrace.config import Config
+from headrace.train.noise_scale import NoiseScale
 
 
 class Progress(Config):
     """How far a stage has come, and what was decided on the way. What batch comes next follows from `step` alone."""
 
     step: int = 0
-    """Global batches done with: optimiser steps, and those that were refused."""
+    """Base batches done with: those of optimiser steps, and of steps that were refused."""
+    batch_factor: int = 1
+    """Base batches of the step at hand, or of the latest."""
+    num_joined: int = 0
+    """Base batches that were not the first of their step."""
+    noise: NoiseScale | None = None
+    """What steps have told of the noise in their gradients, where that decides how large they are."""
     best_step: int | None = None
     """Step with the lowest validation loss so far."""
     best_loss: float | None = None
@@ -30,7 +37,12 @@ class Progress(Config):
     @property
     def num_updates(self) -> int:
         """Optimiser steps done."""
-        return self.step - self.num_skipped
+        return self.num_global_steps - self.num_skipped
+
+    @property
+    def num_global_steps(self) -> int:
+        """Optimiser steps done, and steps refused."""
+        return self.step - self.num_joined
 
     def without_best(self) -> "Progress":
         """The same, with no best model yet."""

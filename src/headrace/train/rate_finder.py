@@ -14,6 +14,7 @@ from headrace.errors import DivergenceError, InputError
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.trace import progress
+from headrace.train.batch_config import BatchConfig
 from headrace.train.given import Stage
 from headrace.train.progress import Progress
 from headrace.train.stage import set_up
@@ -63,14 +64,19 @@ def find_rate(stage: Stage, config: SweepConfig) -> dict[str, Any]:
             "the rate of a stage that learns from examples cannot be searched for; try 2e-5 to 1e-4 for a given model, "
             "1e-3 from scratch."
         )
-    given = {"epochs": None, "tokens": config.steps * stage.config.global_batch_tokens, "compile": "off"}
+    given: dict[str, Any] = {
+        "epochs": None,
+        "tokens": config.steps * stage.config.global_batch_tokens,
+        "compile": "off",
+    }
     given |= {"average": None, "publish": "best", "skip_spikes": None, "keep_before_cool_down": False}
+    given |= {"batch": BatchConfig()}
     loop, state = set_up(replace(stage, config=stage.config.model_copy(update=given)), Group(), schedule=Sweep(config))
     state.model.train()
     tried: list[Tried] = []
     try:
         for number, batch in enumerate(map(loop.feed.stream.batch, range(config.steps))):
-            outcome = loop.step(state, batch)
+            outcome = loop.step(state, [batch])
             tried.append(_next(tried, outcome.rate, outcome.loss))
             progress("find_rate", number + 1, config.steps, unit="steps", loss=outcome.loss)
             if tried[-1].smoothed > DIVERGED * min(each.smoothed for each in tried):

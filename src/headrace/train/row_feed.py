@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from headrace.errors import InputError
 from headrace.objectives.config import ExampleFields
 from headrace.objectives.cross_entropy import Extra
 from headrace.objectives.noise import Noise, last_of
@@ -9,6 +10,7 @@ from headrace.objectives.rows import RowObjective
 from headrace.parallel import Group
 from headrace.tokens import BatchStream
 from headrace.tokens.formats import read_vocabulary
+from headrace.train.config import StageConfig
 from headrace.train.data import corruption, order_rows
 from headrace.train.feed import Feed
 from headrace.train.given import Stage
@@ -31,7 +33,8 @@ def row_feed(stage: Stage, group: Group) -> Feed:
     )
     # The same in every process, however unequal their shares of a step are: they take turns at these batches.
     watched_rows = min(held_out.plan.num_rows, max(1, config.validation.tokens // row_tokens))
-    share_rows = config.micro_batch_rows(row_tokens, config.batch_rows(row_tokens) // group.size)
+    least_parts = _least_parts(config, batch_rows, group)
+    share_rows = config.micro_batch_rows(row_tokens, batch_rows // group.size, parts=least_parts)
     held_out_rows = min(share_rows, watched_rows)  # whole micro-batches of one shape, so nothing is compiled anew
     watched = BatchStream(held_out, end_token=end, seed=stage.seed, batch_rows=held_out_rows)
     if config.corrupt_inputs is not None:
@@ -56,7 +59,7 @@ def row_feed(stage: Stage, group: Group) -> Feed:
     return Feed(
         objective=RowObjective(Extra(z_weight=config.z_loss)),
         stream=stream,
-        micro_batch_rows=config.micro_batch_rows(row_tokens, stream.share_rows),
+        micro_batch_rows=config.micro_batch_rows(row_tokens, stream.share_rows, parts=least_parts),
         num_steps=num_steps,
         steps_per_epoch=train.plan.num_rows / batch_rows,
         held_out=watched,
@@ -65,3 +68,18 @@ def row_feed(stage: Stage, group: Group) -> Feed:
         row_tokens=row_tokens,
         step_tokens=config.global_batch_tokens,
     )
+
+
+def _least_parts(config: StageConfig, batch_rows: int, group: Group) -> int:
+    """How many parts a process's share of a base batch must have: two where they are compared, unless others have some.
+
+    Raises InputError if there are not so many rows.
+    """
+    if config.batch.adaptive is None or group.size > 1:
+        return 1
+    if batch_rows < 2:
+        raise InputError(
+            "batch: adaptive compares a part of a step with all of it, and global_batch_tokens is a single row; "
+            "write at least two rows."
+        )
+    return 2

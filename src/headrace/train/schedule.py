@@ -34,23 +34,25 @@ class RateOfStep(Protocol):
 
 @dataclass(frozen=True)
 class StageSchedule:
-    """The schedule of a stage of so many steps."""
+    """The schedule of a stage of so many steps, each of one base batch; a step that takes more is as many of them."""
 
     config: StageConfig
     num_steps: int
 
     def rate(self, progress: Progress) -> float:
         """The learning rate of the next step, as of its middle; a pure function of the progress."""
-        tokens = (progress.step + 0.5) * self.config.batch_units
+        middle = progress.step + 0.5 * progress.batch_factor
+        tokens = middle * self.config.batch_units
         if 1 < self.config.warm_up > tokens:  # of tokens alone, so that a longer stage rises by the same bits
             return self.config.learning_rate * tokens / self.config.warm_up
-        return self.rate_at((progress.step + 0.5) / self.num_steps, factor=progress.rate_factor)
+        return self.rate_at(middle / self.num_steps, factor=progress.rate_factor)
 
     def decay_factor(self, progress: Progress) -> float:
         kind = self.config.schedule.weight_decay
         if kind == "independent":
             return self.config.learning_rate / self.rate(progress)
-        return 1.0 - (progress.step + 0.5) / self.num_steps if kind == "linear" else 1.0
+        middle = progress.step + 0.5 * progress.batch_factor
+        return 1.0 - middle / self.num_steps if kind == "linear" else 1.0
 
     def after_measurement(self, progress: Progress, loss: float) -> Progress:
         """Progress with the rate lowered, if it is to be where the held-out loss stops falling and that has happened.

@@ -38,9 +38,8 @@ def has_room(config: SpikeConfig, progress: Progress) -> bool:
 
 def after_refusal(progress: Progress) -> Progress:
     """Progress past a batch that changed nothing."""
-    return progress.model_copy(
+    return _past_step(progress).model_copy(
         update={
-            "step": progress.step + 1,
             "num_skipped": progress.num_skipped + 1,
             "num_skipped_in_a_row": progress.num_skipped_in_a_row + 1,
         }
@@ -50,7 +49,12 @@ def after_refusal(progress: Progress) -> Progress:
 def after_update(config: SpikeConfig | None, progress: Progress, *, loss: float, norm: float) -> Progress:
     """Progress past a step that was taken."""
     recent = () if config is None else (*progress.recent, (loss, norm))[-config.window :]
-    return progress.model_copy(update={"step": progress.step + 1, "num_skipped_in_a_row": 0, "recent": recent})
+    return _past_step(progress).model_copy(update={"num_skipped_in_a_row": 0, "recent": recent})
+
+
+def _past_step(progress: Progress) -> Progress:
+    size = progress.batch_factor
+    return progress.model_copy(update={"step": progress.step + size, "num_joined": progress.num_joined + size - 1})
 
 
 def _limit(values: Sequence[float], deviations: float) -> float:

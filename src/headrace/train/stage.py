@@ -10,6 +10,7 @@ from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.trace import event, span
 from headrace.train.averaging import Average, weights_in_place
+from headrace.train.batch_size import BatchSize
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.compiled import compile_checked
 from headrace.train.feed import Feed
@@ -61,7 +62,7 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
     feed = with_reference(feed, stage, state.adapters, dtype=numerics.dtype)
     metrics_path = stage.workspace.kept / "metrics.jsonl"
     metrics = MetricLog(metrics_path, resumed_step=state.progress.step) if group.leads else None
-    parts = LoopParts(numerics, schedule or own, kept_step, checkpoints, metrics)
+    parts = LoopParts(numerics, schedule or own, BatchSize(own), kept_step, checkpoints, metrics)
     loop = _build_loop(stage, group, feed=feed, parts=parts)
     if numerics.compiled:
         with span("compile"):
@@ -118,6 +119,7 @@ class LoopParts:
 
     numerics: Numerics
     schedule: RateOfStep
+    batch_size: BatchSize
     kept_step: int | None
     checkpoints: Checkpoints
     metrics: MetricLog | None
@@ -135,6 +137,7 @@ def _build_loop(stage: Stage, group: Group, *, feed: Feed, parts: LoopParts) -> 
         checkpoints=parts.checkpoints,
         metrics=parts.metrics,
         schedule=parts.schedule,
+        batch_size=parts.batch_size,
         num_steps=feed.num_steps,
         kept_step=parts.kept_step,
         flops_per_token=stage.model.flops_per_token(stage.vocabulary_size, feed.row_tokens),

@@ -19,9 +19,9 @@ class Validation:
     feed: Feed
     every_steps: int
 
-    def due(self, step: int, num_steps: int) -> bool:
-        """At every multiple of `every_steps`, and at the end of the stage."""
-        return step % self.every_steps == 0 or step == num_steps
+    def due(self, step: int, num_steps: int, *, size: int = 1) -> bool:
+        """After a multiple of `every_steps`, and at the end of the stage. size: base batches of the step just done."""
+        return step % self.every_steps < size or step == num_steps
 
     def measure(self, model: nn.Module, numerics: Numerics, group: Group) -> tuple[float, float]:
         """Mean loss of the held-out targets, and the share told right (not a number where nobody asks for it).
