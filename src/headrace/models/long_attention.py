@@ -10,6 +10,7 @@ costs nothing and compiled code is the same for all rows. Source of the kernel's
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -95,7 +96,7 @@ def _attend_backward(
 
 
 def _inputs(piece: Piece, query_BHTC: Tensor, key_BKTC: Tensor, value_BKTC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A piece's queries, keys and values, (1, H, T or S, C) each: the kernel wants as many of these heads as of those."""
+    """A piece's queries, keys and values, (1, H, T or S, C): the kernel wants as many heads of these as of those."""
     row, group = slice(piece.row, piece.row + 1), query_BHTC.shape[1] // key_BKTC.shape[1]
     keys, values = (each[row, :, piece.keys].repeat_interleave(group, 1) for each in (key_BKTC, value_BKTC))
     return query_BHTC[row, :, piece.queries], keys, values
@@ -120,7 +121,7 @@ def documents_of(document_BT: Tensor) -> Iterator[tuple[int, int, int]]:
     changes = torch.nonzero(document_BT[:, 1:] != document_BT[:, :-1]).tolist()
     for row in range(len(document_BT)):
         places = [0, *(place + 1 for number, place in changes if number == row), time]
-        for start, end in zip(places[:-1], places[1:], strict=True):
+        for start, end in pairwise(places):
             yield row, start, end
 
 
@@ -137,7 +138,7 @@ def _(query: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
 
 
 @_attend_backward.register_fake
-def _(gradient: Tensor, kept: list[Tensor], *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _(_: Tensor, kept: list[Tensor], *__: Any) -> tuple[Tensor, Tensor, Tensor]:
     query_BTHC, key_BTKC, value_BTKC = (
         each.new_empty(each.shape[0], each.shape[2], each.shape[1], each.shape[3]) for each in kept[:3]
     )

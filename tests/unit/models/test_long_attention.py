@@ -32,9 +32,7 @@ def attend_slowly(case: Case, *, causal: bool, window: int | None) -> Tensor:
     for b, h, t in [(b, h, t) for b in range(batch) for h in range(heads) for t in range(time)]:
         reach = window or time
         seen = [
-            s
-            for s in range(time)
-            if document[b][s] == document[b][t] and abs(t - s) < reach and (s <= t or not causal)
+            s for s in range(time) if document[b][s] == document[b][t] and abs(t - s) < reach and (s <= t or not causal)
         ]
         group = h * key.shape[1] // heads
         weights = torch.softmax(key[b, group, seen] @ query[b, h, t] * width**-0.5, dim=0)
