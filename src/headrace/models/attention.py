@@ -17,14 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from headrace.models.counts import LONG_ROW
 from headrace.models.dropout import drop
 from headrace.models.long_attention import document_attention
 
 QUERY_BLOCK = 256
 COMPILED_QUERY_BLOCK, LONGEST_OF_THESE = 128, 1024
 """Compiled code takes smaller blocks, of which more is skipped; longer rows would take as much longer to compile."""
-LONG_ROW = 2048
-"""Tokens above which a row's scores are no longer kept for the way back: they grow with its square."""
 LONG_FOR_BF16 = 256
 
 
