@@ -6,6 +6,7 @@ slow, and such a figure would stay.
 
 import contextlib
 import hashlib
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,8 @@ DTYPES: Mapping[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.
 
 TIMED_PRODUCTS, FEW_PRODUCTS = 30, 4
 COPIED_NUMBERS, COPIES = 1 << 25, 5
-OURS = 0.8
-"""Share of its threads' time that a measurement must have had for its figure to be kept."""
+OTHERS = 0.15
+"""Largest share of this process's cores that others may have had during a measurement, for its figures to be kept."""
 CLEARLY = 1.15
 """How much faster fewer threads, or MKL, must be to be taken: less is chance, and either changes how sums round."""
 COMPILE_SECONDS = 20.0
@@ -98,7 +99,7 @@ def calibrate(shapes: Sequence[Shape], *, num_threads: int) -> Calibration:
     known = kept_calibration(num_threads)
     use_machine_well()
     with _Ownership() as ownership:
-        threads = ownership.threads = known.num_threads or best_num_threads(num_threads)
+        threads = known.num_threads or best_num_threads(num_threads)
         torch.set_num_threads(threads)
         path = known.float32_path if known.num_threads else best_float32_path()
         take_float32_path(path)
@@ -126,10 +127,11 @@ def glance(num_threads: int, *, count: int = FEW_PRODUCTS) -> Calibration:
 
 
 def remember_compiling(seconds: float, *, num_threads: int) -> None:
-    """Keeps what compiling took, for stages that ask whether it pays."""
+    """Keeps what compiling took, for stages that ask whether it pays; nothing, beside no other figures."""
     known = kept_calibration(num_threads)
-    latest = (*known.compile_seconds, round(seconds, 1))[-KEPT_COMPILATIONS:]
-    known.model_copy(update={"compile_seconds": latest}).keep()
+    if known.num_threads:
+        latest = (*known.compile_seconds, round(seconds, 1))[-KEPT_COMPILATIONS:]
+        known.model_copy(update={"compile_seconds": latest}).keep()
 
 
 def kept_calibration(num_threads: int) -> Calibration:
@@ -195,16 +197,28 @@ def copied_gigabytes() -> float:
 class _Ownership:
     """Tells whether this process had its cores for itself within a block."""
 
-    threads = 1
     was_ours = False
 
     def __enter__(self) -> Self:
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        self._wall, self._others = time.perf_counter(), _busy_seconds() - time.process_time()
         return self
 
     def __exit__(self, *_: object) -> None:
-        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
-        self.was_ours = cpu >= OURS * wall * self.threads
+        wall, others = time.perf_counter() - self._wall, _busy_seconds() - time.process_time() - self._others
+        self.was_ours = others <= OTHERS * wall * len(_cores())
+
+
+def _busy_seconds() -> float:
+    """For how long this process's cores have been busy, with whatever; what a hypervisor takes counts as well."""
+    times = psutil.cpu_times(percpu=True)
+    kinds = ("user", "nice", "system", "irq", "softirq", "steal")
+    return sum(getattr(times[core], kind, 0.0) for core in _cores() for kind in kinds)
+
+
+def _cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(psutil.cpu_count() or 1))
 
 
 def _least_seconds(act: Callable[[], object], count: int) -> float:

@@ -105,7 +105,7 @@ def test_it_is_a_sound_operation_of_torch(dtype: torch.dtype, window: int) -> No
     torch.library.opcheck(
         torch.ops.headrace.document_attention.default,
         (*inputs, document, True, window, 0.3),
-        test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
+        test_utils=("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_static"),
     )
 
 

@@ -25,7 +25,7 @@ MODEL = ModelConfig(depth=2, width=32, heads=4, kv_heads=2, feed_forward=48)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache folder of the test's own, on a machine that is ours; the process computes afterwards as before."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(calibration, "OURS", 0.0)
+    monkeypatch.setattr(calibration, "OTHERS", 10.0)
     monkeypatch.setattr(calibration, "COPIED_NUMBERS", 1 << 16)
     monkeypatch.setattr(calibration, "LARGE", LARGE)
     monkeypatch.setattr(numerics, "LARGE", LARGE)
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_measured_anew(cache: Path) -> None:
 
 
 def test_what_was_measured_beside_another_process_is_not_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "OURS", 10.0)
+    monkeypatch.setattr(calibration, "OTHERS", -10.0)
     calibrate(SHAPES, num_threads=1)
 
     assert not cache.exists()
