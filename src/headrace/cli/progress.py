@@ -155,6 +155,8 @@ def notice_line(record: Record) -> str:
             return safe_text(f"a worker died ({record['cause']}) at {record['unit']}; trying that again")
         case "compiling_model":
             return "compiling the model's kernels, about a minute ..."
+        case "numerics":
+            return safe_text(f"computing: {record['why']}") if record.get("why") else ""
         case "compiled_wrong":
             return f"kernels compiled for {record['target']} give wrong gradients; trying otherwise"
         case "inherited":

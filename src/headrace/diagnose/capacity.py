@@ -8,7 +8,9 @@ import psutil
 
 from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
+from headrace.models.counts import keeps_scores
 from headrace.models.foreign import AnyModelConfig, ForeignConfig
+from headrace.objectives.config import PrefixConfig
 from headrace.train.config import StageConfig
 from headrace.train.optimizer_config import (
     AdafactorConfig,
@@ -76,7 +78,11 @@ def forecast_training_bytes(stage: StageConfig, model: AnyModelConfig, *, vocabu
     if isinstance(model, ForeignConfig):
         activations, head = _foreign_activations(model, tokens, vocabulary_size), 0
     else:
-        activations, head = _activations(model, tokens, row_tokens), 3 * 4 * vocabulary_size * model.width
+        has_scores = keeps_scores(model, row_tokens) or isinstance(stage.objective, PrefixConfig)
+        activations, head = (
+            _activations(model, tokens, row_tokens if has_scores else 0),
+            3 * 4 * vocabulary_size * model.width,
+        )
     parameters = model.num_parameters(vocabulary_size)
     state = WEIGHT_BYTES * parameters + 2 * _checkpoint_bytes(stage, model, vocabulary_size)
     if isinstance(stage.optimizer, LionConfig):
@@ -86,7 +92,7 @@ def forecast_training_bytes(stage: StageConfig, model: AnyModelConfig, *, vocabu
 
 def _activations(model: ModelConfig, tokens: int, row_tokens: int) -> int:
     """Per token and block, in bf16 as the kernels keep them: the residual stream and its two norms, the joined
-    projection, the mixed heads, gate, up and their product; and a row of attention weights per head."""
+    projection, the mixed heads, gate, up and their product; and a row of attention weights per head, where kept."""
     per_token = model.width * 6 + model.projection_width * 2 + model.feed_forward * 4
     return tokens * model.depth * 2 * (per_token + 2 * model.heads * row_tokens)
 

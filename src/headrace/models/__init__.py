@@ -7,7 +7,8 @@ there (1e-4 in fp32), in either direction.
 Not promised: equal bits between thread counts, devices or compiled and eager runs.
 
     config.py fields.py counts.py rotary_scaling.py    settings, sizes, counts of parameters and operations (no torch)
-    attention.py positions.py relative.py cache.py     what a block is made of, as functions
+    attention.py long_attention.py                     what a block is made of, as functions: attention,
+    positions.py relative.py cache.py                  ... places, what is kept
     norms.py self_attention.py feed_forward.py         ... and as modules
     block.py embedding.py transformer.py               what all shapes are made of
     decoder.py encoder.py encoder_decoder.py build.py  the three shapes

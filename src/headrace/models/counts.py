@@ -2,6 +2,9 @@
 
 from headrace.models.fields import ModelFields
 
+LONG_ROW = 2048
+"""Tokens above which a row's attention scores are not kept for the way back: they grow with its square."""
+
 
 def num_parameters(config: ModelFields, vocabulary_size: int) -> int:
     """Trainable numbers, every one counted once."""
@@ -18,6 +21,12 @@ def num_attentions(config: ModelFields) -> int:
     if config.shape == "encoder_decoder":
         return config.encoder_depth + 2 * config.depth
     return config.depth
+
+
+def keeps_scores(config: ModelFields, row_tokens: int) -> bool:
+    """Whether training keeps what every token makes of every other, of rows without a prefix that all may see."""
+    is_plain = config.positions != "relative" and not config.attention_dropout and config.shape != "encoder_decoder"
+    return row_tokens <= LONG_ROW or not is_plain
 
 
 def _embedding(config: ModelFields, vocabulary_size: int) -> int:

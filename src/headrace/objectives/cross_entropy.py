@@ -21,6 +21,7 @@ from torch.nn import functional
 from headrace.tokens import IGNORED
 
 CHUNK_LOGITS = 1 << 22  # 512 tokens of an 8,192-token vocabulary: 8 MB in bf16
+LEAST_TOKENS = 256  # each chunk is added to the head's gradient, which for a large vocabulary is larger than its logits
 
 ChunkFunction = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -88,15 +89,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
         hidden_gradient = torch.empty_like(hidden_ND)
         is_trained = ctx.needs_input_grad[1]  # a frozen head needs no product for its gradient
-        head_gradient = torch.zeros_like(head_VD) if is_trained else None
+        head_gradient = torch.empty_like(head_VD) if is_trained and len(target_N) else None
         bias_gradient = None if bias_V is None else torch.zeros_like(bias_V)
         for start in range(0, len(target_N), chunk):
             here = slice(start, start + chunk)
             loss, gradient_NV = function(functional.linear(hidden_ND[here], weight, bias), target_N[here])
             total += loss
             torch.mm(gradient_NV, weight, out=hidden_gradient[here])
-            if head_gradient is not None:  # summed in the head's own dtype, float32 while training
-                head_gradient += gradient_NV.T @ hidden_ND[here]
+            if head_gradient is not None:
+                _put(head_gradient, gradient_NV.T @ hidden_ND[here], is_first=start == 0)
             if bias_gradient is not None:
                 bias_gradient += gradient_NV.sum(dim=0, dtype=bias_gradient.dtype)
         ctx.save_for_backward(hidden_gradient, head_gradient, bias_gradient)
@@ -104,13 +105,27 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = (None if gradient is None else gradient * outputs[0] for gradient in ctx.saved_tensors)
+        is_one = bool(outputs[0] == 1.0)  # as where the loss itself is differentiated
+        gradients = (saved if is_one or saved is None else saved * outputs[0] for saved in ctx.saved_tensors)
         return (*gradients, None, None)
 
 
 def chunk_tokens(head_VD: Tensor) -> int:
     """Tokens whose logits are made at once."""
-    return max(16, CHUNK_LOGITS // len(head_VD))
+    return tokens_at_once(len(head_VD))
+
+
+def tokens_at_once(vocabulary_size: int) -> int:
+    """Tokens of a chunk for so many logits each."""
+    return max(LEAST_TOKENS, CHUNK_LOGITS // vocabulary_size)
+
+
+def _put(total: Tensor, part: Tensor, *, is_first: bool) -> None:
+    """Adds a part to a sum in the sum's dtype, float32 while training; the first needs no zeros to be added to."""
+    if is_first:
+        total.copy_(part)
+    else:
+        total += part
 
 
 def _losses(logits_NV: Tensor, target_N: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ change what is learnt; a killed run continues from its newest good checkpoint to
     optimizer.py, rules.py, rounding.py   from gradients to updates; hidden_matrices.py: which of them Muon takes
     state.py, progress.py, checkpoint.py  what is resumed
     averaging.py                          averages of weights
-    numerics.py, compiled.py              precision, threads, speed of this machine; compiled blocks, checked
+    calibration.py, numerics.py           what this machine can do, kept; precision, threads, compiling chosen by it
+    compiled.py                           compiled blocks, checked
     rate_finder.py                        a learning rate by trying
     metrics.py, outcome.py                what comes out: publish.py (the folder), adapter_outcome.py
 """

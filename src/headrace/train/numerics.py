@@ -1,56 +1,48 @@
-"""How this machine computes best, measured once per stage and then kept, because a resumed run must round alike."""
+"""How a stage computes: chosen once, from what this machine can do, and then kept, because a resumed run must round
+alike."""
 
 import logging
 import os
 import shutil
-import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, Self
 
 import torch
 
 from headrace.config import Config
-from headrace.models.machine import use_machine_well
+from headrace.models.foreign import AnyModelConfig, ForeignConfig
+from headrace.models.machine import Float32Path, use_machine_well
+from headrace.objectives.cross_entropy import tokens_at_once
+from headrace.train.calibration import LARGE, Calibration, Precision, Shape, calibrate, glance
 from headrace.train.config import StageConfig
 
 logger = logging.getLogger("headrace")
 
-PRODUCT_SHAPE = (2048, 1024, 1024)  # rows, inner, columns: the size of a small model's products
-TIMED_PRODUCTS, FEW_PRODUCTS = 30, 4
-SHORT_STAGE_FLOPS = 1e12  # a second or two: it shall not take as long to see how fast the machine is
-COMPILED_STAGE_FLOPS = 5e13  # compiling takes 20 s of two cores and saves a quarter of each step: it pays after 90 s
-
-COMPILED_EXAMPLES_FLOPS = (
-    3e14  # in batches of one shape there is more padding, and a model with dropout is compiled twice
-)
+CALIBRATED_STAGE_FLOPS = 1e13  # ten seconds or more: a shorter one shall not take as long to see what is fast
+FASTER = 1.2
+"""How much faster products in bf16 must be, for what it rounds away."""
+UNCOMPILED_SHARE = 0.35
+"""Of the speed of a model's products, what uncompiled steps reach."""
+SAVED_BY_COMPILING = 0.25
+"""Of the time of uncompiled steps, at least."""
+EXAMPLES_FACTOR = 6
+"""In batches of one shape there is more padding, and a model with dropout is compiled twice: then so many times longer
+stages are compiled."""
 
 
 class Numerics(Config):
     """The choices that decide how results round."""
 
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     compiled: bool
     compile_for: str | None = None
     """The processor that kernels are compiled for, as the compiler calls it; None: this one."""
     num_threads: int
+    float32_path: Float32Path | None = None
+    """Whose float32 products are taken; None: oneDNN's where they are exact."""
     peak_gflops: float
     """Measured speed of large matrix products in this precision, in GFLOP/s."""
-
-    @classmethod
-    def choose(cls, config: StageConfig, *, stage_flops: float, num_threads: int) -> Self:
-        """Measures this machine and settles what the config leaves open."""
-        torch.set_num_threads(num_threads)
-        use_machine_well()
-        count = TIMED_PRODUCTS if stage_flops > SHORT_STAGE_FLOPS else FEW_PRODUCTS
-        speeds = {"fp32": matrix_gflops(torch.float32, count), "bf16": matrix_gflops(torch.bfloat16, count)}
-        faster: Literal["fp32", "bf16"] = "bf16" if speeds["bf16"] > 1.2 * speeds["fp32"] else "fp32"
-        precision = faster if config.precision == "auto" else config.precision
-        least = COMPILED_EXAMPLES_FLOPS if config.learns_from_examples else COMPILED_STAGE_FLOPS
-        wanted = config.compile == "on" or (config.compile == "auto" and stage_flops > least)
-        compiled = wanted and compiler_found()
-        return cls(
-            precision=precision, compiled=compiled, num_threads=num_threads, peak_gflops=round(speeds[precision], 1)
-        )
+    why: str = ""
+    """What spoke for these choices, in a line."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -59,25 +51,82 @@ class Numerics(Config):
     def apply(self) -> None:
         """Makes this process compute in the chosen way."""
         torch.set_num_threads(self.num_threads)
-        use_machine_well()
+        use_machine_well(self.float32_path)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Where products run in the chosen precision."""
         return torch.autocast("cpu", torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
 
-def matrix_gflops(dtype: torch.dtype, count: int = TIMED_PRODUCTS) -> float:
-    """Billions of operations a second in large matrix products, the best of so many."""
-    rows, inner, columns = PRODUCT_SHAPE
-    left, right = torch.ones(rows, inner, dtype=dtype), torch.ones(inner, columns, dtype=dtype)
-    out = torch.empty(rows, columns, dtype=dtype)
-    torch.mm(left, right, out=out)
-    best_seconds = float("inf")
-    for _ in range(count):
-        start = time.perf_counter()
-        torch.mm(left, right, out=out)
-        best_seconds = min(best_seconds, time.perf_counter() - start)
-    return 2.0 * rows * inner * columns / best_seconds / 1e9
+def choose_numerics(
+    config: StageConfig, model: AnyModelConfig, *, vocabulary_size: int, stage_flops: float, num_threads: int
+) -> Numerics:
+    """What this machine does best in what a stage's settings leave open.
+
+    stage_flops: those that this process computes.
+    """
+    if stage_flops < CALIBRATED_STAGE_FLOPS:
+        machine, shapes = glance(num_threads), [LARGE]
+    else:
+        shapes = product_shapes(model, config.micro_batch_tokens, vocabulary_size)
+        machine = calibrate(shapes, num_threads=num_threads)
+    speeds: dict[Precision, float] = {"fp32": machine.speed("fp32", shapes), "bf16": machine.speed("bf16", shapes)}
+    faster: Precision = "bf16" if speeds["bf16"] > FASTER * speeds["fp32"] else "fp32"
+    precision = faster if config.precision == "auto" else config.precision
+    seconds = stage_flops / (UNCOMPILED_SHARE * speeds[precision] * 1e9)
+    compiled, why_compiled = _choose_compiling(config, model, seconds, machine.seconds_to_compile)
+    return Numerics(
+        precision=precision,
+        compiled=compiled,
+        num_threads=machine.num_threads,
+        float32_path=machine.float32_path,
+        peak_gflops=machine.peak(precision),
+        why=f"{_precision_line(config, precision, speeds, machine)}; {why_compiled}; {_machine_line(machine)}",
+    )
+
+
+def product_shapes(model: AnyModelConfig, num_tokens: int, vocabulary_size: int) -> list[Shape]:
+    """The products of a model's forward pass over so many tokens, once each."""
+    if isinstance(model, ForeignConfig):
+        return [Shape(num_tokens, model.width, model.width)]
+    inner = model.feed_forward * (2 if model.gated else 1)
+    return [
+        Shape(num_tokens, model.width, model.projection_width),
+        Shape(num_tokens, model.query_width, model.width),
+        Shape(num_tokens, model.width, inner),
+        Shape(num_tokens, model.feed_forward, model.width),
+        Shape(min(num_tokens, tokens_at_once(vocabulary_size)), model.width, vocabulary_size),
+    ]
+
+
+def _choose_compiling(
+    config: StageConfig, model: AnyModelConfig, seconds: float, seconds_to_compile: float
+) -> tuple[bool, str]:
+    """Whether a stage of so many seconds is compiled, and why."""
+    if config.compile == "off" or isinstance(model, ForeignConfig):  # whose rows have another length each time
+        return False, "not compiled, as " + ("the recipe says" if config.compile == "off" else "it is no model of ours")
+    saved = SAVED_BY_COMPILING * seconds / (EXAMPLES_FACTOR if config.learns_from_examples else 1)
+    figures = f"which saves about {saved:,.0f} s of {seconds:,.0f} and takes {seconds_to_compile:,.0f}"
+    if config.compile == "auto" and saved <= seconds_to_compile:
+        return False, f"not compiled, {figures}"
+    if not compiler_found():
+        return False, "not compiled, for want of a C++ compiler"
+    return True, f"compiled, {figures if config.compile == 'auto' else 'as the recipe says'}"
+
+
+def _precision_line(
+    config: StageConfig, precision: Precision, speeds: dict[Precision, float], machine: Calibration
+) -> str:
+    by = "oneDNN" if machine.float32_path == "onednn" else "MKL"
+    figures = (
+        f"products of the model's shapes run at {speeds['bf16']:,.0f} GFLOP/s in bf16, {speeds['fp32']:,.0f} in fp32"
+    )
+    return f"{precision}{'' if config.precision == 'auto' else ' as the recipe says'}: {figures} (by {by})"
+
+
+def _machine_line(machine: Calibration) -> str:
+    copies = f", copies at {machine.copied_gigabytes:,.0f} GB/s" if machine.copied_gigabytes else ""
+    return f"{machine.num_threads} thread{'s' if machine.num_threads > 1 else ''}{copies}"
 
 
 def compiler_found() -> bool:

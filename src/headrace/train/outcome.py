@@ -10,12 +10,12 @@ from headrace.models.adapters.config import AdapterConfig
 from headrace.objectives.config import ExampleFields, InstructConfig
 from headrace.train.adapter_outcome import publish_adapter
 from headrace.train.averaging import put_weights
+from headrace.train.calibration import FEW_PRODUCTS, TIMED_PRODUCTS, product_gflops
 from headrace.train.config import BEFORE_COOL_DOWN
 from headrace.train.data import describe_sources
 from headrace.train.given import NUMERICS, Stage
 from headrace.train.loop import Loop
 from headrace.train.metrics import read_metrics
-from headrace.train.numerics import FEW_PRODUCTS, TIMED_PRODUCTS, matrix_gflops
 from headrace.train.publish import Publication, write_model_folder
 from headrace.train.state import TrainState
 from headrace.train.trainable import trainable
@@ -99,7 +99,7 @@ def _speed(steps: list[dict[str, Any]], loop: Loop) -> dict[str, float]:
     """
     numerics, seconds = loop.numerics, [record["seconds"] for record in steps]
     count = TIMED_PRODUCTS if math.fsum(seconds) > SHORT_SECONDS else FEW_PRODUCTS
-    peak_flops = 1e9 * loop.group.size * max(numerics.peak_gflops, matrix_gflops(numerics.dtype, count))
+    peak_flops = 1e9 * loop.group.size * max(numerics.peak_gflops, product_gflops(numerics.dtype, count=count))
     overall = math.fsum(record["tokens_per_second"] * record["seconds"] for record in steps) / math.fsum(seconds)
     median = statistics.median(record["tokens_per_second"] for record in steps)
     return {

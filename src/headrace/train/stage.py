@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import nn
 
-from headrace.models.foreign import ForeignConfig
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.trace import event, span
 from headrace.train.averaging import Average, weights_in_place
 from headrace.train.batch_size import BatchSize
+from headrace.train.calibration import remember_compiling
 from headrace.train.checkpoint import Checkpoints
 from headrace.train.compiled import compile_checked
 from headrace.train.feed import Feed
@@ -19,7 +19,7 @@ from headrace.train.first_model import first_model, set_dtype, with_reference
 from headrace.train.given import NUMERICS, Stage
 from headrace.train.loop import Loop
 from headrace.train.metrics import MetricLog
-from headrace.train.numerics import Numerics
+from headrace.train.numerics import Numerics, choose_numerics
 from headrace.train.optimizer import build_optimizer
 from headrace.train.outcome import publish
 from headrace.train.schedule import RateOfStep, StageSchedule
@@ -65,9 +65,10 @@ def set_up(stage: Stage, group: Group, *, schedule: RateOfStep | None = None) ->
     parts = LoopParts(numerics, schedule or own, BatchSize(own), kept_step, checkpoints, metrics)
     loop = _build_loop(stage, group, feed=feed, parts=parts)
     if numerics.compiled:
-        with span("compile"):
+        with span("compile") as compiling:
             loop = replace(loop, numerics=_compile(state.model, loop))
         if group.leads:
+            remember_compiling(compiling.seconds, num_threads=stage.num_threads)
             write_file(stage.workspace.kept / NUMERICS, loop.numerics.model_dump_json().encode())
     event("numerics", **loop.numerics.as_json())
     return loop, state
@@ -86,9 +87,13 @@ def _settle_numerics(stage: Stage, feed: Feed, group: Group) -> Numerics:
     if group.leads and not path.exists():
         num_tokens = feed.num_steps * feed.step_tokens
         flops = stage.model.flops_per_token(stage.vocabulary_size, feed.row_tokens) * num_tokens
-        chosen = Numerics.choose(stage.config, stage_flops=flops, num_threads=stage.num_threads)
-        if isinstance(stage.model, ForeignConfig):  # its rows have another length each time
-            chosen = chosen.model_copy(update={"compiled": False})
+        chosen = choose_numerics(
+            stage.config,
+            stage.model,
+            vocabulary_size=stage.vocabulary_size,
+            stage_flops=flops / group.size,
+            num_threads=stage.num_threads,
+        )
         write_file(path, chosen.model_dump_json().encode())
     group.agree(0)  # nobody reads before the leader has written
     return Numerics.model_validate_json(path.read_bytes())

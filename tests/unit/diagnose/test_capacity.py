@@ -60,6 +60,13 @@ def test_a_row_longer_than_the_micro_batch_counts_whole() -> None:
     assert forecast(row_tokens=4096, micro_batch_tokens=1024) == forecast(row_tokens=4096, micro_batch_tokens=4096)
 
 
+def test_a_long_row_counts_its_scores_only_where_they_are_kept() -> None:
+    long = {"row_tokens": 16_384, "micro_batch_tokens": 16_384}
+
+    assert forecast(**long) < forecast(**{**long, "row_tokens": 1024}) + 1e9
+    assert forecast(**long, attention_dropout=0.1) > forecast(**long) + 16_384**2
+
+
 def test_the_forecast_holds_at_least_the_state_of_the_optimiser() -> None:
     model = ModelConfig(preset="base")
 
