@@ -93,4 +93,4 @@ def test_without_a_mixture_nothing_is_said_of_sources(road: Road, tmp_path: Path
 
     assert "sources" not in summary
     waits = [record for record in records if record["kind"] == "span" and record["name"] == "wait_for_batch"]
-    assert len(waits) == 9  # one a step, and the one that finds that there is no more
+    assert len(waits) == 8  # one a step
