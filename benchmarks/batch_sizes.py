@@ -8,7 +8,7 @@ batch of 512 tokens is given (`--rate`); fixed batches have it times the square 
 is the rule that batches which change follow. The target is the lowest last loss of all fixed batches plus 1 %; the
 place where a run has come to it is read between two measurements, on a line. CPU seconds are those of steps alone.
 Published: 43 % fewer steps for batch warm-up (arXiv 2505.23971, 1 B parameters), 36 % less serial time for Seesaw
-(arXiv 2510.14717, 150 to 600 M parameters).
+(arXiv 2510.14717, 150 to 600 M parameters). Found here, and what to make of it: docs/batch.md.
 """
 
 import argparse
@@ -25,11 +25,13 @@ from headrace.train.metrics import read_metrics
 RECIPE = Path(__file__).parents[1] / "examples" / "quickstart.yaml"
 BASE_TOKENS, ROW_TOKENS, MARGIN = 512, 128, 1.01
 CONTENDERS: dict[str, tuple[int, Any]] = {
+    "fixed 256": (256, "fixed"),
     "fixed 512": (512, "fixed"),
     "fixed 1024": (1024, "fixed"),
     "fixed 2048": (2048, "fixed"),
     "fixed 4096": (4096, "fixed"),
     "adaptive 512": (512, "adaptive"),
+    "adaptive 512, target 1": (512, {"adaptive": {"target": 1.0, "half_life": 16, "wait": 32}}),
     "warm-up 512": (512, {"warm_up": {"double_at": [0.2, 0.5]}}),
     "seesaw 512": (512, "seesaw"),
     "seesaw 1024": (1024, "seesaw"),
@@ -41,7 +43,7 @@ def train(name: str, *, tokens: int, rate: float, runs: Path) -> dict[str, Any]:
     """What a contender's records tell."""
     base, rule = CONTENDERS[name]
     changes = {
-        "name": name.replace(" ", "-"),
+        "name": name.replace(" ", "-").replace(",", ""),
         "evaluate": None,
         "tokens": {"vocabulary": {"train": 1024}, "row_tokens": ROW_TOKENS},
         "model": {"depth": 3, "width": 96, "heads": 4, "kv_heads": 2},
