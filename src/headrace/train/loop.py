@@ -171,7 +171,8 @@ class Loop:
             if state.adapters is not None:
                 state.adapters.after_update(before.num_updates + 1)
             progress = after_update(spikes, before, loss=loss, norm=norm)
-            measured = sums.noise_and_signal(norm=norm, size=before.batch_factor)
+            clip = self.config.clip_gradient
+            measured = sums.noise_and_signal(norm=norm, size=before.batch_factor, largest_norm=clip)
             state.progress = self.batch_size.after_update(progress, measured)
         state.optimizer.zero_grad()
         if state.average:

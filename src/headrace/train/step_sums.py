@@ -1,5 +1,6 @@
 """What a step adds up beside its gradient, and what that tells of the noise in it."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
@@ -47,12 +48,15 @@ class StepSums:
         group.add_up([*gradients_of(parameters), sums])
         return StepSums(*sums.tolist())
 
-    def noise_and_signal(self, *, norm: float, size: int) -> NoiseAndSignal | None:
-        """tr(S) over a base batch, and |G|^2; None if the step does not tell. norm: of the mean gradient.
+    def noise_and_signal(self, *, norm: float, size: int, largest_norm: float = math.inf) -> NoiseAndSignal | None:
+        """tr(S) over a base batch, and |G|^2; None if the step does not tell.
 
-        size: base batches of the step. The squared norm of a mean gradient over b samples is |G|^2 + tr(S) / b on
-        average, so two sizes tell both. The samples are rows, because tokens of one row depend on each other; targets
-        stand for them here, of which all rows hold about as many.
+        norm: of the mean gradient. size: base batches of the step. largest_norm: what the gradient is clipped to, and
+        with it what is told; one of norm 20 among those of 0.7 would else outweigh a hundred others.
+
+        The squared norm of a mean gradient over b samples is |G|^2 + tr(S) / b on average, so two sizes tell both. The
+        samples are rows, because tokens of one row depend on each other; targets stand for them here, of which all
+        rows hold about as many.
         """
         if not self.num_parts:
             return None
@@ -61,4 +65,5 @@ class StepSums:
         if part < LEAST_CONTRAST * whole:
             return None
         noise = (self.part_norms / self.num_parts - norm**2) / (part - whole)
-        return noise, norm**2 - noise * whole
+        clipped = min(1.0, largest_norm / norm) ** 2 if norm else 1.0
+        return clipped * noise, clipped * (norm**2 - noise * whole)

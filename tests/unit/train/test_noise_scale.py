@@ -79,6 +79,15 @@ def test_a_step_of_a_single_part_tells_nothing() -> None:
     assert StepSums(num_targets=8.0).noise_and_signal(norm=1.0, size=1) is None
 
 
+def test_a_gradient_that_is_clipped_counts_as_it_is_taken() -> None:
+    sums = StepSums(num_targets=8.0, part_norms=1200.0, part_inverses=0.25, num_parts=1.0)
+
+    noise, signal = sums.noise_and_signal(norm=20.0, size=1) or (0.0, 0.0)
+    assert (noise, signal) == (800.0, -400.0)
+    assert sums.noise_and_signal(norm=20.0, size=1, largest_norm=1.0) == pytest.approx((2.0, -1.0))
+    assert sums.noise_and_signal(norm=20.0, size=1, largest_norm=30.0) == (noise, signal)
+
+
 def test_a_part_without_targets_is_not_looked_at() -> None:
     weights = nn.Parameter(torch.ones(3))
     weights.grad = torch.ones(3)
