@@ -11,6 +11,7 @@
         ├── BusyError                 somebody else works in this folder just now; exit code 2
         ├── WorkerError               a worker process died or raised
         ├── StoppedError              somebody pressed Ctrl-C; exit code 130
+        ├── PrunedError               whoever watched a stage saw that it is not worth going on with
         └── DivergenceError           a loss or gradient is not finite
 
 A message names the thing, what was given, what was wanted, and the remedy.
@@ -75,6 +76,10 @@ class StoppedError(RunError):
     """The user stopped the run; what was finished is kept."""
 
     exit_code = 130
+
+
+class PrunedError(RunError):
+    """Whoever watches a stage has ended it, as a stop would; what was finished is kept."""
 
 
 class DivergenceError(RunError):

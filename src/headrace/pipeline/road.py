@@ -244,6 +244,7 @@ class Road:
                 supply=replace(supply, initial=models[-1] if models else supply.initial),
                 num_processes=self._options.num_processes,
                 listeners=self._options.listeners,
+                track=self._recipe.track,
             )
             models.append(self._steps.step(label, make))
             self._run.link_model(models[-1])

@@ -10,6 +10,7 @@ from headrace.pipeline.result import Run
 from headrace.pipeline.road import WORKER_BYTES, Road
 from headrace.pipeline.threads import wait_asleep
 from headrace.recipe import Recipe
+from headrace.report.tracking import check_installed
 from headrace.store import Artefact, RunFolder
 from headrace.trace import recording, span
 from headrace.train.sweep_config import SweepConfig
@@ -30,6 +31,7 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> Run:
     run = RunFolder(options.runs / recipe.name)
     if recipe.train and importlib.util.find_spec("torch") is None:
         raise RecipeError("train: training needs torch, which is not installed. Run: pip install 'headrace[train]'.")
+    check_installed(recipe.track if recipe.train else ())
     raw = RawText.find(recipe.corpus, recipe.name, options) if recipe.corpus else None
     with run.held(), recording(run.trace_path, options.listeners), span("run"):
         Road(recipe, options, run).go(raw)

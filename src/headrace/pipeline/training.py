@@ -15,7 +15,9 @@ from headrace.models.foreign import AnyModelConfig
 from headrace.objectives.config import ExampleFields
 from headrace.pipeline.inherited import inherit
 from headrace.pipeline.supply import Supply
-from headrace.report.tensorboard import TensorBoardWriter
+from headrace.report.track_config import TrackConfig
+from headrace.report.tracker import TrackedStage
+from headrace.report.tracking import tracking
 from headrace.store import Artefact, RunFolder, StepSpec, Store, Workspace, write_file
 from headrace.tokens import TokenStore
 from headrace.tokens.remote.source import RemoteSource
@@ -40,6 +42,7 @@ class TrainingJob(Config):
     settings: TrainSettings
     run: str
     label: str
+    track: tuple[TrackConfig, ...]
     tokens: str | None
     examples: str | None
     remote: RemoteSource | None
@@ -62,6 +65,7 @@ def train(
     supply: Supply,
     num_processes: int,
     listeners: Sequence[Listener],
+    track: Sequence[TrackConfig] = (),
 ) -> Artefact:
     """The trained model of one stage. Raises CapacityError before it starts if this machine is too small for it."""
     supply = supply.of(settings.stage)
@@ -84,6 +88,7 @@ def train(
             settings=settings,
             run=str(run.path.absolute()),
             label=label,
+            track=tuple(track),
             tokens=_path(supply.stored.tokens if supply.stored else None),
             examples=_path(supply.examples),
             remote=supply.stored.remote if supply.stored else None,
@@ -123,9 +128,11 @@ def take_part(job: TrainingJob) -> dict[str, Any]:
 
 
 def record_training(job: TrainingJob, listeners: Sequence[Listener]) -> dict[str, Any]:
-    """`take_part`, with trace and TensorBoard files written: for the process that leads."""
+    """`take_part`, with the trace written and the trackers told: for the process that leads."""
     run = RunFolder(Path(job.run))
-    with TensorBoardWriter(run, job.label) as curves, recording(run.trace_path, [*listeners, curves]):
+    stage = TrackedStage(run, job.label, Path(job.kept), job.settings.as_json())
+    # Who may end the stage comes last, so that trackers have what it ended with.
+    with tracking(job.track, stage) as trackers, recording(run.trace_path, [*trackers, *listeners]):
         return take_part(job)
 
 

@@ -28,6 +28,11 @@ def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
 
     Raises RecipeError: a file that cannot be read, or anything the schema does not allow, all of it in one message.
     """
+    return check_recipe(read_recipe(path, overrides), str(path))
+
+
+def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What is written in a YAML file, with some keys replaced, not checked yet. Raises RecipeError."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -41,7 +46,7 @@ def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
         raise RecipeError(f"{path}: a recipe is a mapping of keys (name, seed, corpus, ...), got {_show(given)}.")
     for key, value in (overrides or {}).items():
         override(given, key, value)
-    return check_recipe(given, str(path))
+    return given
 
 
 def check_recipe(given: Mapping[str, Any], origin: str) -> Recipe:

@@ -23,6 +23,8 @@ from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.models.given import GivenModel
 from headrace.objectives.config import SHAPES, ExampleFields
 from headrace.objectives.special_tokens import special_tokens_for
+from headrace.recipe.tune_config import TuneConfig
+from headrace.report.track_config import TensorBoardConfig, TrackConfig, as_list
 from headrace.store.run_folder import STORE_NAME
 from headrace.tokens.config import TokensConfig
 from headrace.train.config import StageConfig
@@ -69,6 +71,14 @@ class Recipe(Config):
     """Training stages, each going on from the model of the one before. A single stage may be written without a list."""
     evaluate: EvaluateConfig | None = None
     """What is measured after training."""
+    track: Annotated[
+        tuple[TrackConfig, ...],
+        Field(strict=False),
+        BeforeValidator(as_list, json_schema_input_type=TrackConfig | tuple[TrackConfig, ...]),
+    ] = (TensorBoardConfig(),)
+    """Who is given the curves of training: `tensorboard`, `wandb`, `mlflow`. None of them changes what is learnt."""
+    tune: TuneConfig | None = None
+    """A search for better values of some keys, for `headrace tune`."""
 
     @field_validator("name")
     @classmethod

@@ -3,6 +3,7 @@
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from headrace.report.curves import points_of
 from headrace.store import RunFolder
 from headrace.trace import Record
 
@@ -10,20 +11,6 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 FLUSH_SECONDS = 10
-
-TAGS = {
-    "train_metrics": {
-        "loss": "train/loss",
-        "learning_rate": "train/learning_rate",
-        "gradient_norm": "train/gradient_norm",
-        "tokens_per_second": "train/tokens_per_second",
-        "wait_seconds": "train/wait_seconds",
-        "step_tokens": "train/step_tokens",
-        "noise_scale": "train/noise_scale",
-    },
-    "validation_metrics": {"loss": "validation/loss", "accuracy": "validation/accuracy"},
-}
-"""Name of the event -> field -> the curve it is a point of."""
 
 
 class TensorBoardWriter:
@@ -47,13 +34,11 @@ class TensorBoardWriter:
 
     def __call__(self, record: Record) -> None:
         """Takes any record of the trace and writes those it knows."""
-        if record["kind"] != "event":
-            return
-        if record["name"] == "resumed":
+        if record["kind"] == "event" and record["name"] == "resumed":
             self._resumed_step = record["step"]
-        tags = TAGS.get(record["name"], {})
-        for field, tag in ((field, tag) for field, tag in tags.items() if record.get(field) is not None):
-            self._open().add_scalar(tag, record[field], record["step"], walltime=record["time"])
+        if points := points_of(record):
+            for name, value in points.values.items():
+                self._open().add_scalar(name, value, points.step, walltime=points.time)
 
     def _open(self) -> "SummaryWriter":
         if self._writer is None:

@@ -91,6 +91,7 @@ class Store:
         workspace = Workspace(kept=self.kept_folder(spec.address), output=self._empty_output(spec.address))
         workspace.kept.mkdir(exist_ok=True)
         work = workspace.output.parent
+        event("building", address=spec.address)
         with _timed(work / "seconds.json") as clock:
             summary = build(workspace)
         manifest = Manifest(

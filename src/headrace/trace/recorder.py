@@ -14,6 +14,8 @@ import orjson
 
 Record = dict[str, Any]
 Listener = Callable[[Record], None]
+"""Takes each record as it is made. What it raises comes out of the call that made the record, once that is written: so
+who watches can end what is watched, which does not know them."""
 
 FLUSH_SECONDS = 1.0
 

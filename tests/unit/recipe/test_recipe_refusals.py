@@ -26,7 +26,10 @@ STAGE = {"epochs": 1}
         ({"learning_rate": 1e-3}, r"learning_rate: unknown key .* Did you mean `train\.learning_rate`\?"),
         (
             {"zzz": 1},
-            r"zzz: unknown key .* Valid keys here: name, seed, corpus, examples, tokens, model, train, evaluate\.",
+            (
+                r"zzz: unknown key .* Valid keys here: name, seed, corpus, examples, tokens, model, train, "
+                r"evaluate, track, tune\."
+            ),
         ),
         ({"corpus": {**SOURCES, "dedup": "exact"}}, r"corpus\.dedup: unknown key .* Did you mean `deduplicate`\?"),
         (

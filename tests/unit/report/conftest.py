@@ -339,3 +339,11 @@ def engine_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     maker = RunMaker(tmp_path_factory.mktemp("engine"), "engine", RECIPE)
     maker.engine()
     return build_report(maker.finish()).read_text()
+
+
+@pytest.fixture
+def event_files_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of one second and process differ by a counter, and are read in the order of their names: 10 before 9."""
+    from tensorboard.summary.writer import event_file_writer
+
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(100))

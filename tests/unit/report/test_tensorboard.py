@@ -10,6 +10,8 @@ from headrace.report import TensorBoardWriter
 from headrace.store import RunFolder
 from headrace.trace import event, progress, recording, span
 
+pytestmark = pytest.mark.usefixtures("event_files_in_order")
+
 
 def train(run: RunFolder, first_step: int, last_step: int, *, value: float, resumed_step: int = 0) -> None:
     """Emits what a stage emits."""

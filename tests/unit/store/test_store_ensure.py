@@ -72,7 +72,12 @@ def test_the_trace_says_whether_an_artefact_was_built_or_found(store: Store, spe
         store.ensure(spec(), build)
         store.ensure(spec(), build)
 
-    assert [(record["name"], record["built"]) for record in heard] == [("artefact", True), ("artefact", False)]
+    assert [(record["name"], record.get("built")) for record in heard] == [
+        ("building", None),
+        ("artefact", True),
+        ("artefact", False),
+    ]
+    assert {record["address"] for record in heard} == {spec().address}
 
 
 def test_nothing_is_visible_before_the_manifest_is_written(store: Store, spec: Spec) -> None:

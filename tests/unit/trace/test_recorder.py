@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headrace.errors import PrunedError
 from headrace.trace import Record, Recorder, event, progress, read_records, recording, span
 
 MOST_MICROSECONDS = 20.0
@@ -191,3 +192,21 @@ def test_a_span_costs_microseconds_and_next_to_nothing_without_a_recorder(tmp_pa
     assert len(read_records(tmp_path / "trace.jsonl")) == 60_000
     assert recorded < MOST_MICROSECONDS
     assert without < MOST_MICROSECONDS_WITHOUT_RECORDER
+
+
+def test_what_a_listener_raises_ends_what_it_listens_to_once_the_record_is_written(tmp_path: Path) -> None:
+    """So whoever watches may stop a stage that does not know them; the file stays whole, and others may go on."""
+
+    def stop(record: Record) -> None:
+        if record["name"] == "enough":
+            raise PrunedError("enough")
+
+    path = tmp_path / "trace.jsonl"
+    with recording(path, [stop]):
+        with pytest.raises(PrunedError), span("work"):
+            event("enough")
+        event("after")
+
+    records = read_records(path)
+    assert [record["name"] for record in records] == ["enough", "work", "after"]
+    assert records[1]["error"] == "PrunedError"
