@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headrace.errors import HeadraceError
     from headrace.pipeline import Run, open_run
     from headrace.recipe import Recipe, load_recipe
-    from headrace.start import run
+    from headrace.start import run, tune
 
 _HOMES = {
     "HeadraceError": "headrace.errors",
@@ -27,9 +27,10 @@ _HOMES = {
     "load_recipe": "headrace.recipe",
     "open_run": "headrace.pipeline",
     "run": "headrace.start",
+    "tune": "headrace.start",
 }
 
-__all__ = ["HeadraceError", "Recipe", "Run", "__version__", "load_recipe", "open_run", "run"]
+__all__ = ["HeadraceError", "Recipe", "Run", "__version__", "load_recipe", "open_run", "run", "tune"]
 
 
 def __getattr__(name: str) -> Any:

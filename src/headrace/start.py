@@ -7,6 +7,8 @@ from typing import Any
 
 from headrace.pipeline import Run, RunOptions, run_recipe
 from headrace.recipe import Recipe, load_recipe
+from headrace.search.request import read_request
+from headrace.search.tuning import Search, search
 
 
 def run(
@@ -39,3 +41,31 @@ def run(
 
     with show() as listener:
         return run_recipe(recipe, replace(options, listeners=(listener,)))
+
+
+def tune(
+    recipe: Path | str,
+    *,
+    space: Mapping[str, Any] | None = None,
+    trials: int | None = None,
+    set: Mapping[str, Any] | None = None,  # noqa: A002  (the word of the command line)
+    runs: Path | str = "runs",
+    processes: int = 1,
+    show_progress: bool = True,
+) -> Search:
+    """Carries out the trials that are left of a search for better values, and returns it.
+
+    recipe: a YAML file. space: values to try, `{"train.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+    "model.depth": [2, 4]}`, besides or in place of those of its `tune` section. trials: how many in all. The rest as
+    for `run`.
+    Raises HeadraceError; the same call then goes on with the trial it was at.
+    """
+    path = Path(recipe)
+    options = RunOptions(runs=Path(runs), recipe_folder=path.parent, num_processes=processes)
+    request = read_request(path, options, changes=set, dimensions=space, trials=trials)
+    if not show_progress:
+        return search(request)
+    from headrace.cli.progress import show
+
+    with show() as listener:
+        return search(replace(request, options=replace(options, listeners=(listener,))))

@@ -10,6 +10,7 @@ from source_tree import MODULES, SOURCE
 # From the end of the road to its beginning; a module imports from its own floor and from those after it.
 FLOORS = (
     "cli",
+    "search",
     "pipeline",  # the steps in order: it knows every floor below, and only the command line knows it
     "recipe",
     "report",
@@ -30,7 +31,7 @@ FLOORS = (
 )
 ROOF = ("headrace", "headrace.__main__", "headrace.start")
 GROUND = ("headrace.errors", "headrace.config", "headrace.version")
-WITHOUT_TORCH = ("pipeline", "recipe", "report", "diagnose", "examples", "tokens", "corpus", "store", "trace")
+WITHOUT_TORCH = ("search", "pipeline", "recipe", "report", "diagnose", "examples", "tokens", "corpus", "store", "trace")
 
 LIST_TORCH = """
 import importlib, pkgutil, sys

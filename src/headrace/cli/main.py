@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from headrace.cli import converting, corpus, harness, inspection, predicting, rates, recipes, running, talking
+from headrace.cli import converting, corpus, harness, inspection, predicting, rates, recipes, running, talking, tuning
 from headrace.errors import HeadraceError
 from headrace.version import VERSION
 
@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, rates, talking, predicting, converting, harness, inspection):
+for group in (running, rates, tuning, talking, predicting, converting, harness, inspection):
     group.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(corpus.app, name="corpus")

@@ -164,6 +164,15 @@ def notice_line(record: Record) -> str:
                 f"goes on from step {record['step']:,} of {record['address']}, which was stopped: its mixture was the "
                 "same up to there"
             )
+        case "trial_begins":
+            values = ", ".join(f"{key}={value}" for key, value in record["values"].items())
+            return safe_text(f"trial {record['number']} of {record['wanted']}: {values}")
+        case "trial_ends":
+            figure = (
+                record["error"].rstrip(".") if record["value"] is None else f"{record['metric']} {record['value']:.4f}"
+            )
+            best = "" if record["best"] is None else f"; the best so far has {record['best']:.4f}"
+            return safe_text(f"trial {record['number']} {record['state']}: {figure}{best}")
         case "record_isolated":
             place = f"{record['file']}:{record['offset']}"
             return safe_text(f"left out {place}: it killed its worker {record['deaths']} times ({record['cause']})")

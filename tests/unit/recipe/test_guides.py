@@ -26,7 +26,7 @@ LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 COMMAND = re.compile(r"^headrace ([a-z-]+)", re.MULTILINE)
 INLINE = re.compile(r"`headrace ([a-z-]+)")
-COMMANDS = set("run upload find-rate generate chat predict convert harness recipe corpus".split())
+COMMANDS = set("run upload find-rate tune generate chat predict convert harness recipe corpus".split())
 COMMANDS |= set("show ls report check gc why trace".split())
 SHOWS: dict[str, Kind] = {
     "classification": "classify",
