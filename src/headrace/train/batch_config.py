@@ -20,7 +20,7 @@ WORDS = ("fixed", "seesaw", "adaptive")
 class WarmUpConfig(Config):
     """A batch that doubles at given places: at first there is little noise to average out, and small batches do.
 
-    Source: Merrill et al. 2025, arXiv 2505.23971, section 5.
+    Source: Merrill et al. 2025, arXiv 2505.23971.
     """
 
     double_at: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)]
@@ -36,7 +36,7 @@ class WarmUpConfig(Config):
 class SeesawConfig(Config):
     """A batch that doubles wherever the schedule has halved the rate, which then falls by sqrt(2) alone.
 
-    Source: Meterez et al. 2025, arXiv 2510.14717, algorithm 1, with a factor of 2. Between two doublings the rate goes
+    Source: Meterez et al. 2025, arXiv 2510.14717, with a factor of 2. Between two doublings the rate goes
     on as the schedule does, where theirs is level.
     """
 
@@ -57,7 +57,7 @@ class AdaptiveConfig(Config):
     """Base batches of a step at most."""
     target: PositiveFloat = 0.125
     """The batch that is wanted, as a share of the noise scale; it takes about that share more tokens to the same loss
-    than small batches do (arXiv 1812.06162, equation 2.11). At 1, twice the tokens and twice the fewest updates."""
+    than small batches do (arXiv 1812.06162). At 1, twice the tokens and twice the fewest updates."""
     half_life: PositiveInt = 64
     """Steps after which a measurement of noise and gradient counts for half."""
     wait: PositiveInt = 64
