@@ -2,10 +2,7 @@
 
 import netrc
 import os
-<<<<<<< HEAD
-=======
 import time
->>>>>>> tune
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,12 +20,9 @@ if TYPE_CHECKING:
 SERVICE_WAIT, SERVICE_SECONDS = "WANDB__SERVICE_WAIT", "300"
 """wandb's own process has 30 s to start, and was seen to need them while training takes every core."""
 
-<<<<<<< HEAD
-=======
 FOLDER_SECONDS = 1.0
 """wandb names an offline folder by its id and the second: two sessions of one second would be one folder."""
 
->>>>>>> tune
 
 class WandbTracker:
     """Writes to one run of Weights & Biases; a stage that is resumed goes on under the same id.
@@ -48,12 +42,8 @@ class WandbTracker:
         import wandb
 
         config, stage = self._config, self._stage
-<<<<<<< HEAD
-        known = stage.known_id("wandb")
-=======
         if known := stage.known_id("wandb"):
             time.sleep(FOLDER_SECONDS)  # in this thread nobody waits for it
->>>>>>> tune
         name = known or uuid.uuid4().hex[:16]
         stage.remember_id("wandb", name)
         self._run: Run = wandb.init(

@@ -73,20 +73,10 @@ def _of_last_stage(run: Run, metric: str) -> float:
     summary = trained.summary
     if summary["published"] == "average":
         return float(summary["average_validation_loss"])
-<<<<<<< HEAD
-    wanted = summary["best_step"] if summary["published"] == "best" else summary["steps"]
-    measured = {
-        record["step"]: record
-        for record in read_metrics(trained.path / "metrics.jsonl")
-        if record["kind"] == "validation"
-    }
-    return float(measured[wanted]["accuracy" if metric == "validation_accuracy" else "loss"])
-=======
     measured = [record for record in read_metrics(trained.path / "metrics.jsonl") if record["kind"] == "validation"]
     best = [record for record in measured if record["step"] == summary["best_step"]]
     published = best[0] if summary["published"] == "best" else measured[-1]
     return float(published["accuracy" if metric == "validation_accuracy" else "loss"])
->>>>>>> tune
 
 
 def _sentence(message: str) -> str:
