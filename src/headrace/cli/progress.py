@@ -157,6 +157,8 @@ def notice_line(record: Record) -> str:
             return "compiling the model's kernels, about a minute ..."
         case "numerics":
             return safe_text(f"computing: {record['why']}") if record.get("why") else ""
+        case "memory_plan":
+            return record["line"] if record["told"] else ""
         case "compiled_wrong":
             return f"kernels compiled for {record['target']} give wrong gradients; trying otherwise"
         case "inherited":

@@ -4,28 +4,20 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
 from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
 from headrace.models.counts import keeps_scores
 from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.objectives.config import PrefixConfig
 from headrace.train.config import StageConfig
-from headrace.train.optimizer_config import (
-    AdafactorConfig,
-    AdamWConfig,
-    AnyOptimizerConfig,
-    LionConfig,
-    MuonConfig,
-    SGDConfig,
-)
+from headrace.train.memory.forecast import WEIGHT_BYTES, checkpoint_bytes, optimizer_bytes, section_share
+from headrace.train.memory.room import free_bytes
+from headrace.train.optimizer_config import LionConfig
 
 # Bytes on disk per byte of raw file, over all artefacts of the data half: measured 0.9 on plain text (documents,
 # scores, curated copy, tokens), and zstd and gzip unfold text by 3 to 4.
 DISK_PER_RAW_BYTE = 1.0
 DISK_PER_COMPRESSED_BYTE = 4.0
-WEIGHT_BYTES = 4
 PROCESS_BYTES = 1_000_000_000  # measured: torch and the data libraries, compiled kernels, the allocator's reserve
 
 
@@ -47,25 +39,26 @@ def check_training(
     num_processes: int,
     folder: Path,
 ) -> int:
-    """The forecast of memory in bytes, all processes together.
+    """The forecast of memory in bytes, all processes together, where everything is kept that may be.
 
-    Raises CapacityError if this machine has less memory free than that, or less disk than the checkpoints need.
+    Raises CapacityError if not even the leanest way of training fits into the memory that is written or free, or if
+    there is less disk than the checkpoints need. Which way is taken is settled where it can be measured.
     """
-    needed = num_processes * forecast_training_bytes(
-        stage, model, vocabulary_size=vocabulary_size, row_tokens=row_tokens
-    )
-    available = psutil.virtual_memory().available
+    given = {"vocabulary_size": vocabulary_size, "row_tokens": row_tokens}
+    needed = num_processes * least_training_bytes(stage, model, **given)
+    available = stage.memory.limit or free_bytes()
     parameters = model.num_parameters(vocabulary_size)
     if needed > available:
+        are_free = "are free" if stage.memory.limit is None else "are allowed by train.memory"
         raise CapacityError(
             f"training {parameters / 1e6:,.1f} M parameters needs about {_gigabytes(needed)} of memory and "
-            f"{_gigabytes(available)} are free. Use a smaller model or vocabulary, a smaller train.micro_batch_tokens "
-            f"(now {stage.micro_batch_tokens:,}), or fewer processes."
+            f"{_gigabytes(available)} {are_free}. Use a smaller model or vocabulary, shorter rows, fewer processes, "
+            "optimizer.state_precision: int8, or updates: by_block."
         )
     kept = stage.checkpoint.keep + 2 + (2 if stage.keep_before_cool_down else 0)
-    checkpoints = kept * _checkpoint_bytes(stage, model, vocabulary_size)
+    checkpoints = kept * checkpoint_bytes(stage, model, vocabulary_size)
     _check_disk(checkpoints, folder, what="the checkpoints of this training")
-    return needed
+    return num_processes * forecast_training_bytes(stage, model, **given)
 
 
 def forecast_training_bytes(stage: StageConfig, model: AnyModelConfig, *, vocabulary_size: int, row_tokens: int) -> int:
@@ -84,10 +77,28 @@ def forecast_training_bytes(stage: StageConfig, model: AnyModelConfig, *, vocabu
             3 * 4 * vocabulary_size * model.width,
         )
     parameters = model.num_parameters(vocabulary_size)
-    state = WEIGHT_BYTES * parameters + 2 * _checkpoint_bytes(stage, model, vocabulary_size)
+    state = WEIGHT_BYTES * parameters + 2 * checkpoint_bytes(stage, model, vocabulary_size)
     if isinstance(stage.optimizer, LionConfig):
         state += WEIGHT_BYTES * parameters  # the signs of all parameters at once
     return PROCESS_BYTES + state + activations + head
+
+
+def least_training_bytes(stage: StageConfig, model: AnyModelConfig, *, vocabulary_size: int, row_tokens: int) -> int:
+    """What one process needs at the least: one row at once, every block computed again, checkpoints written from where
+    state lies, and on disk what may lie there."""
+    weights = WEIGHT_BYTES * model.num_parameters(vocabulary_size)
+    state = optimizer_bytes(stage.optimizer, model, vocabulary_size)
+    share = section_share(model, vocabulary_size)
+    by_block, page = stage.updates == "by_block", stage.memory.page
+    on_disk = page in ("state", "all") or (page == "auto" and stage.optimizer.state_precision != "bf16")
+    held = share * state if on_disk else state
+    held += weights * (share if by_block else 1)
+    held += weights * (share if by_block and page in ("auto", "all") else 1)
+    if isinstance(model, ForeignConfig):
+        return PROCESS_BYTES + int(held) + _foreign_activations(model, row_tokens, vocabulary_size)
+    rows = stage.global_batch_tokens if by_block else row_tokens
+    one_block = _activations(model, rows, row_tokens) // max(1, model.depth)
+    return PROCESS_BYTES + int(held) + one_block + 2 * rows * model.width * model.depth
 
 
 def _activations(model: ModelConfig, tokens: int, row_tokens: int) -> int:
@@ -101,27 +112,6 @@ def _foreign_activations(model: ForeignConfig, tokens: int, vocabulary_size: int
     """In float32: what goes into and comes out of every product, and as much again for what lies between; logits, their
     copy without padding, softmax and gradient, all at once. How much attention keeps is not known."""
     return 4 * tokens * (2 * model.kept_per_token + 4 * vocabulary_size)
-
-
-def optimizer_bytes(config: AnyOptimizerConfig, model: AnyModelConfig, vocabulary_size: int) -> int:
-    """What an optimiser remembers between steps."""
-    parameters = model.num_parameters(vocabulary_size)
-    number_bytes = 2 if config.state_precision == "bf16" else 4
-    if isinstance(config, MuonConfig):
-        embeddings = vocabulary_size * model.width * (1 if model.tied else 2)
-        rest_bytes = 2 if config.rest.state_precision == "bf16" else 4
-        return number_bytes * (parameters - embeddings) + 2 * rest_bytes * embeddings
-    if isinstance(config, AdafactorConfig):
-        return 2 * number_bytes * parameters // model.width  # sums of rows and of columns
-    if isinstance(config, SGDConfig) and not config.momentum:
-        return 0
-    return number_bytes * parameters * (2 if isinstance(config, AdamWConfig) else 1)
-
-
-def _checkpoint_bytes(stage: StageConfig, model: AnyModelConfig, vocabulary_size: int) -> int:
-    copies = 1 if stage.average is None else 2
-    weights = copies * WEIGHT_BYTES * model.num_parameters(vocabulary_size)
-    return weights + optimizer_bytes(stage.optimizer, model, vocabulary_size)
 
 
 def _check_disk(needed: float, folder: Path, *, what: str) -> None:

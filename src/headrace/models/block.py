@@ -3,6 +3,8 @@
 Shape letters: B batch, T time, D width.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from headrace.models.attention import AttentionRule
@@ -11,6 +13,7 @@ from headrace.models.config import ModelConfig
 from headrace.models.dropout import drop
 from headrace.models.feed_forward import build_feed_forward
 from headrace.models.norms import build_norm
+from headrace.models.recompute import Recomputed, recompute
 from headrace.models.self_attention import CrossAttention, NewPlaces, Row, SelfAttention
 
 
@@ -31,15 +34,35 @@ class Block(nn.Module):
             self.source_attention = CrossAttention(config)
         self.feed_forward_norm = build_norm(config)
         self.feed_forward = build_feed_forward(config)
+        self.recomputed: Recomputed = "nothing"
+        """Halves are told apart in plain blocks only: what a compiled one keeps is its compiler's choice."""
+        self.used: Callable[[], None] | None = None
+        """Told when the block has been computed on the way forward."""
+
+    def run(self, x_BTD: Tensor, row: Row) -> Tensor:
+        """The stream after this block, with or without what its gradient needs."""
+        result: Tensor = recompute(self, x_BTD, row) if self.recomputed == "block" else self(x_BTD, row)
+        if self.used is not None:
+            self.used()
+        return result
 
     def forward(self, x_BTD: Tensor, row: Row) -> Tensor:
         """The stream after this block."""
+        if self.recomputed == "attention":
+            return self.transform(recompute(self.attend, x_BTD, row))
+        x_BTD = self.attend(x_BTD, row)
+        if self.recomputed == "feed_forward":
+            return recompute(self.transform, x_BTD)
+        return self.transform(x_BTD)
+
+    def attend(self, x_BTD: Tensor, row: Row) -> Tensor:
+        """The first half of a block: what looks at other tokens."""
         branch = self.attention(self._entering(x_BTD, self.attention_norm), row)
         x_BTD = self._joined(x_BTD, branch, self.attention_norm)
         if row.source is not None:
             branch = self.source_attention(self._entering(x_BTD, self.source_norm), row.source)
             x_BTD = self._joined(x_BTD, branch, self.source_norm)
-        return self._feed_forward(x_BTD)
+        return x_BTD
 
     def step(self, x_BTD: Tensor, place: NewPlaces, cache: KeyValueCache) -> Tensor:
         """The same for new positions, earlier ones and the source coming from the cache."""
@@ -49,9 +72,10 @@ class Block(nn.Module):
             entering = self._entering(x_BTD, self.source_norm)
             branch = self.source_attention.step(entering, *cache.sources[place.block], cache.source_seen)
             x_BTD = self._joined(x_BTD, branch, self.source_norm)
-        return self._feed_forward(x_BTD)
+        return self.transform(x_BTD)
 
-    def _feed_forward(self, x_BTD: Tensor) -> Tensor:
+    def transform(self, x_BTD: Tensor) -> Tensor:
+        """The second half: what looks at one token alone."""
         branch = self.feed_forward(self._entering(x_BTD, self.feed_forward_norm))
         return self._joined(x_BTD, branch, self.feed_forward_norm)
 

@@ -61,8 +61,8 @@ class Stack(nn.Module):
             prefix_BT=prefix_BT,
             source=source,
         )
-        for block in self.blocks:
-            x_BTD = block(x_BTD, row)
+        for block in self.typed_blocks:
+            x_BTD = block.run(x_BTD, row)
         return self.norm(x_BTD)
 
     def rotation(self, position_BT: Tensor) -> Rotation | None:

@@ -23,6 +23,7 @@ from headrace.tokens import TokenStore
 from headrace.tokens.remote.source import RemoteSource
 from headrace.trace import Listener, recording
 from headrace.train.config import CheckpointConfig, StageConfig
+from headrace.train.memory.config import MemoryConfig
 
 TRAIN_VERSION = 1  # here and not beside its code, which imports torch
 WORKER_MODULE = "headrace.cli.worker"
@@ -70,10 +71,9 @@ def train(
     """The trained model of one stage. Raises CapacityError before it starts if this machine is too small for it."""
     supply = supply.of(settings.stage)
     inputs = {name: artefact.address for name, artefact in supply.artefacts.items()}
-    # When state is written down does not change what is learnt, so it does not change the address either.
-    identity = settings.model_copy(
-        update={"stage": settings.stage.model_copy(update={"checkpoint": CheckpointConfig()})}
-    )
+    # When state is written down and how memory is used do not change what is learnt, and so not the address either.
+    plain = {"checkpoint": CheckpointConfig(), "memory": MemoryConfig()}
+    identity = settings.model_copy(update={"stage": settings.stage.model_copy(update=plain)})
     store = run.store
 
     def build(workspace: Workspace) -> Mapping[str, Any]:
@@ -99,7 +99,7 @@ def train(
             num_threads=max(1, threads_here() // num_processes),
         )
         summary = _carry_out(job, num_processes, listeners)
-        return {**summary, "processes": num_processes, "forecast_memory_bytes": forecast_bytes}
+        return {"forecast_memory_bytes": forecast_bytes, **summary, "processes": num_processes}
 
     return store.ensure(StepSpec("train", TRAIN_VERSION, identity, inputs), build)
 

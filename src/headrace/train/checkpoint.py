@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from headrace.config import Config
@@ -22,6 +22,7 @@ from headrace.store.artefact import FileRecord, describe_files, find_damage
 from headrace.store.durable import remove_folder
 from headrace.trace import span
 from headrace.train.config import CheckpointConfig
+from headrace.train.memory.tensor_file import AT_ONCE, Writing, write_tensors
 from headrace.train.progress import Progress
 from headrace.train.state import TrainState
 
@@ -41,9 +42,11 @@ class CheckpointManifest(Config):
 class Checkpoints:
     """The checkpoints of one stage. Only the leading process writes; every process may read."""
 
-    def __init__(self, folder: Path, config: CheckpointConfig, *, always_kept: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: CheckpointConfig, *, always_kept: int | None = None, writing: Writing = AT_ONCE
+    ) -> None:
         """always_kept: a step whose checkpoint is never removed."""
-        self._folder, self._config, self._always_kept = folder, config, always_kept
+        self._folder, self._config, self._always_kept, self._how = folder, config, always_kept, writing
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
         self._last_seconds = time.monotonic()
@@ -96,9 +99,11 @@ class Checkpoints:
             return
         self.wait()
         with span("checkpoint_stall", step=state.progress.step):
-            tensors, progress = state.snapshot(), state.progress
+            tensors, progress = state.snapshot(copied=self._how.copied), state.progress
+            self._writing = self._pool.submit(self._write, tensors, progress)
+            if not self._how.copied:
+                self.wait()
         self._last_seconds = time.monotonic()
-        self._writing = self._pool.submit(self._write, tensors, progress)
 
     def wait(self) -> None:
         """Returns when nothing is being written. Raises what the writer raised."""
@@ -119,7 +124,7 @@ class Checkpoints:
         staged = self._folder / f".{final.name}.tmp"
         staged.mkdir()
         with span("checkpoint_write", step=progress.step):
-            save_file(tensors, staged / TENSORS)
+            write_tensors(tensors, staged / TENSORS, shelf=self._how.shelf)
             write_file(staged / PROGRESS, progress.model_dump_json().encode())
             manifest = CheckpointManifest(files=describe_files(staged))
             write_file(staged / MANIFEST, manifest.model_dump_json().encode())

@@ -9,11 +9,12 @@ from headrace.models.adapters.config import AdapterConfig
 from headrace.objectives.config import CausalConfig, ExampleFields, ObjectiveConfig, PreferConfig
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 from headrace.train.batch_config import Batch, BatchConfig
+from headrace.train.memory.config import AnyMemoryConfig, MemoryConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
 
 COOL_DOWN = 0.3
-ADDED = {"global_batch_examples", "adapter", "batch"}
+ADDED = {"global_batch_examples", "adapter", "batch", "updates", "memory"}
 """Settings of a stage that came later; they are written where they differ from their default."""
 BEFORE_COOL_DOWN = "before-cool-down"
 """Folder of a published model that holds checkpoints from before its cool-down."""
@@ -90,6 +91,11 @@ class StageConfig(Config):
     """Publishes the whole state from before the cool-down too: a longer stage begins from it."""
     optimizer: OptimizerConfig = AdamWConfig()
     """How gradients become updates: `adamw`, `muon`, `adafactor`, `sgd` or `lion`, by name."""
+    updates: Literal["whole", "by_block"] = "whole"
+    """When weights change. `by_block`: each block as soon as its gradient is there, which is then forgotten: for models
+    that just fit, or do not. A step is then one micro-batch, and each block is clipped alone."""
+    memory: AnyMemoryConfig = MemoryConfig()
+    """How much memory training may take, such as `4GB`; what is kept, computed again or read from disk follows."""
     validation: ValidationConfig = ValidationConfig()
     """How training is watched."""
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -166,6 +172,23 @@ class StageConfig(Config):
             )
         if self.adapter is not None and self.adapter.adalora is not None:
             raise ValueError("adapter: adalora counts optimiser steps; take batch: fixed")
+        return self
+
+    @model_validator(mode="after")
+    def _check_memory(self) -> Self:
+        precision = {self.optimizer.state_precision, getattr(self.optimizer, "rest", self.optimizer).state_precision}
+        if self.memory.page in ("state", "all") and "bf16" in precision:
+            raise ValueError("memory.page: what is remembered in bf16 does not lie on disk; take int8 or fp32")
+        if self.updates == "whole":
+            if self.memory.page == "all":
+                raise ValueError("memory.page: all needs updates: by_block; `state` goes without")
+            return self
+        if self.learns_from_examples or self.adapter is not None:
+            raise ValueError("updates: by_block is for all weights of a model that learns from rows of tokens")
+        if not self.batch.is_fixed:
+            raise ValueError("updates: by_block takes the whole batch of a step at once; take batch: fixed")
+        if self.skip_spikes is not None:
+            raise ValueError("updates: by_block changes blocks before the whole gradient is known: no skip_spikes")
         return self
 
     @property

@@ -25,6 +25,8 @@ from headrace.train.checkpoint import Checkpoints
 from headrace.train.config import StageConfig
 from headrace.train.feed import Feed
 from headrace.train.gradient import finish_gradient
+from headrace.train.memory.by_block import ByBlock
+from headrace.train.memory.ceiling import Ceiling
 from headrace.train.metrics import MetricLog
 from headrace.train.numerics import Numerics
 from headrace.train.progress import Progress
@@ -58,6 +60,10 @@ class Loop:
     kept_step: int | None
     """A step whose checkpoint is written in any case."""
     flops_per_token: float
+    ceiling: Ceiling | None = None
+    """Looks after every step at what this process holds."""
+    by_block: ByBlock | None = None
+    """Updates blocks while gradients come; None: all together, once the whole gradient is known."""
 
     def run(self, state: TrainState) -> None:
         """Trains from where `state` stands to the end of the stage, or until validation has not improved for long."""
@@ -68,6 +74,8 @@ class Loop:
             size = self._settle_size(state)
             outcome = self.step(state, islice(batches, size))
             self._report(state, clock, outcome)
+            if self.ceiling is not None:
+                self.ceiling.keep()
             improved = self._validate(state)
             self._checkpoint(state, improved=improved)
 
@@ -84,6 +92,8 @@ class Loop:
         """
         rate = self._set_learning_rate(state)
         self._seed_dropout(state)
+        if self.by_block is not None:
+            return self._step_by_block(state, next(iter(batches)), rate, by_block=self.by_block)
         sums = self._accumulate(state.model, batches)
         self._add_penalty(state, sums.num_targets)
         sums = sums.over_all(self.group, trainable(state.model).values())
@@ -93,6 +103,17 @@ class Loop:
         taken = self._update(state, sums, norm=norm)
         loss = sums.loss / sums.num_targets
         return Outcome(loss=loss, rate=rate, norm=norm, taken=taken, num_tokens=round(sums.num_tokens))
+
+    def _step_by_block(self, state: TrainState, batch: Any, rate: float, *, by_block: ByBlock) -> "Outcome":
+        num_targets = self.feed.objective.count(batch)
+        if not num_targets:
+            return self._pass_over(state, rate)
+        with by_block.updating(num_targets, step=state.progress.step + 1) as updated:
+            loss = self._accumulate(state.model, [batch]).loss / num_targets
+        state.progress = after_update(None, state.progress, loss=loss, norm=updated.norm)
+        if state.average:
+            state.average.update(state.model, state.progress.step)
+        return Outcome(loss=loss, rate=rate, norm=updated.norm, taken=True, num_tokens=batch.num_tokens)
 
     def _batches(self, state: TrainState) -> Iterator[Any]:
         """The base batches to come, each as it is asked for."""

@@ -55,7 +55,9 @@ class Numerics(Config):
 
     def autocast(self) -> AbstractContextManager[object]:
         """Where products run in the chosen precision."""
-        return torch.autocast("cpu", torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        # A weight is used once in a pass, so torch's cache of those in bf16 would only hold all of them together.
+        is_rounded = self.precision == "bf16"
+        return torch.autocast("cpu", torch.bfloat16, cache_enabled=False) if is_rounded else nullcontext()
 
 
 def choose_numerics(

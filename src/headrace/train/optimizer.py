@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 
 from headrace.models.initial import learning_rate_scale
 from headrace.models.transformer import Transformer
+from headrace.train.eight_bit import EightBitAdamW
 from headrace.train.hidden_matrices import Rows, hidden_matrices
+from headrace.train.memory.shelf import Shelf
 from headrace.train.optimizer_config import (
     AdafactorConfig,
     AdamWConfig,
@@ -27,6 +30,20 @@ Named = Mapping[str, Tensor]
 Group = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Placing:
+    """Which parameters are updated together, and where what is remembered of them lies between updates."""
+
+    sections: Mapping[str, str] = field(default_factory=dict)
+    """The section of each parameter; those that are not named have one of their own, which is called ''."""
+    shelf: Shelf | None = None
+    """None: in memory."""
+
+    def section_of(self, name: str) -> str:
+        """Of a parameter, or of some of its rows."""
+        return self.sections.get(name.partition("[")[0], "")
+
+
 class Optimizer:
     """One rule over all parameters of a model, or one for its hidden matrices and another for the rest.
 
@@ -42,17 +59,19 @@ class Optimizer:
         matrices: Mapping[str, list[Rows]],
         *,
         rate_scales: Mapping[str, float] | None = None,
+        placing: "Placing | None" = None,
     ) -> None:
         """matrices: those of the parameters that a rule for matrices may take, and the rows of each matrix in them.
 
         rate_scales: factors of the learning rate of some parameters.
         """
         self._rate_scales = rate_scales or {}
+        self._placing = placing or Placing()
         self.num_updates = 0
         self._parameters = list(parameters.values())
         self._views: list[tuple[Tensor, nn.Parameter, Rows]] = []
         self._names: dict[Tensor, str] = {}
-        self._rules: list[Rule] = []
+        self._sections: dict[str, list[Rule]] = {}
         self._rounded: set[Rule] = set()
         if isinstance(config, MuonConfig):
             self._add(config, self._take_apart(parameters, matrices))
@@ -78,8 +97,11 @@ class Optimizer:
     def _add(self, config: AnyOptimizerConfig, tensors: Named, *, rate_factor: float = 1.0) -> None:
         self._names |= {tensor: name for name, tensor in tensors.items()}
         is_rounded = config.state_precision == "bf16"
-        together = [list(tensors.values())] if tensors else []
-        for part in [[tensor] for tensor in tensors.values()] if is_rounded else together:
+        together: dict[str, list[Tensor]] = {}
+        for name, tensor in tensors.items():
+            together.setdefault(self._placing.section_of(name), []).append(tensor)
+        alone = [(self._placing.section_of(name), [tensor]) for name, tensor in tensors.items()]
+        for section, part in alone if is_rounded else together.items():
             grouped: dict[tuple[float, float], list[Tensor]] = {(config.weight_decay, 1.0): [], (0.0, 1.0): []}
             for tensor in part:
                 decay = config.weight_decay if tensor.dim() >= 2 else 0.0
@@ -90,8 +112,12 @@ class Optimizer:
                 if found
             ]
             rule = RULES[type(config)](config, groups)
-            self._rules.append(rule)
+            self._sections.setdefault(section, []).append(rule)
             self._rounded |= {rule} if is_rounded else set()
+
+    @property
+    def _rules(self) -> list[Rule]:
+        return [rule for rules in self._sections.values() for rule in rules]
 
     @property
     def param_groups(self) -> list[Group]:
@@ -106,10 +132,16 @@ class Optimizer:
 
     def step(self) -> None:
         """Updates all parameters by their gradients."""
+        chance = random.Random(self.num_updates)  # noqa: S311  (rounding keeps no secrets)
+        for section in self._sections:
+            self.step_section(section, chance)
+        self.num_updates += 1
+
+    def step_section(self, section: str, chance: random.Random) -> None:
+        """Updates the parameters of one section; what counts updates is told by the caller, after the last one."""
         for view, parameter, rows in self._views:
             view.grad = None if parameter.grad is None else parameter.grad[rows]
-        chance = random.Random(self.num_updates)  # noqa: S311  (rounding keeps no secrets)
-        for rule in self._rules:
+        for rule in self._sections[section]:
             if rule in self._rounded:
                 for state in rule.state.values():
                     state |= {key: tensor.float() for key, tensor in _moments(state)}
@@ -118,12 +150,31 @@ class Optimizer:
                 for state in rule.state.values():
                     for key, tensor in _moments(state):
                         state[key] = round_to_bfloat16(tensor, offset=chance.randrange(TABLE))
-        self.num_updates += 1
+        self._put_away(section)
+
+    def _put_away(self, section: str) -> None:
+        """Takes what a section remembers out of memory, if there is a shelf for it."""
+        if (shelf := self._placing.shelf) is None:
+            return
+        for rule in self._sections[section]:
+            for state in rule.state.values():
+                state |= {key: shelf.put(moment) for key, moment in _moments(state)}
+        shelf.release(self.state_of(section), changed=True)
+
+    def state_of(self, section: str) -> list[Tensor]:
+        """What is remembered of a section's parameters."""
+        states = [state for rule in self._sections[section] for state in rule.state.values()]
+        return [moment for state in states for _, moment in _moments(state)]
 
     def zero_grad(self) -> None:
         """Forgets all gradients."""
         for tensor in [*self._parameters, *(view for view, _, _ in self._views)]:
             tensor.grad = None
+
+    def forget(self) -> None:
+        """Lets go of all that is remembered, once nothing is updated any more."""
+        for rule in self._rules:
+            rule.state.clear()
 
     def state(self) -> dict[str, Tensor]:
         """What is remembered between steps, as `moment.parameter`; how many updates there were is told apart."""
@@ -148,6 +199,8 @@ class Optimizer:
             for tensor in [tensor for group in rule.param_groups for tensor in group["params"]]:
                 moments = found.get(self._names[tensor], {})
                 rule.state[tensor] = {"step": torch.tensor(float(num_updates)), **moments}
+        for section in self._sections:
+            self._put_away(section)
 
 
 def _moments(state: Mapping[str, Any]) -> Sequence[tuple[str, Tensor]]:
@@ -155,7 +208,7 @@ def _moments(state: Mapping[str, Any]) -> Sequence[tuple[str, Tensor]]:
     return sorted((key, value) for key, value in state.items() if isinstance(value, Tensor) and key != "step")
 
 
-def build_optimizer(config: AnyOptimizerConfig, model: nn.Module) -> Optimizer:
+def build_optimizer(config: AnyOptimizerConfig, model: nn.Module, *, placing: Placing | None = None) -> Optimizer:
     """The optimiser of what is trained in a model. Matrices decay, vectors do not.
 
     A model that is scaled across widths has rates of its own for its inner matrices. That rule is one for updates whose
@@ -168,7 +221,7 @@ def build_optimizer(config: AnyOptimizerConfig, model: nn.Module) -> Optimizer:
         matrices = {name: rows for name, rows in found.items() if name in parameters}
     is_scaled = isinstance(config, AdamWConfig | LionConfig)
     scales = _rate_scales(model) if is_scaled else {}
-    return Optimizer(config, parameters, matrices, rate_scales=scales)
+    return Optimizer(config, parameters, matrices, rate_scales=scales, placing=placing)
 
 
 def _rate_scales(model: nn.Module) -> dict[str, float]:
@@ -183,6 +236,8 @@ def _rate_scales(model: nn.Module) -> dict[str, float]:
 
 def _adamw(config: AdamWConfig, groups: Sequence[Group]) -> Rule:
     betas = (config.beta1, config.beta2)
+    if config.state_precision == "int8":
+        return EightBitAdamW(groups, lr=0.0, betas=betas, eps=config.epsilon)
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=config.epsilon, fused=True)
 
 

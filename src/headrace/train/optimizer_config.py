@@ -1,12 +1,12 @@
 """The settings of an optimiser: one record for each rule that turns gradients into updates."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from headrace.config import Config
 
-StatePrecision = Literal["fp32", "bf16"]
+StatePrecision = Literal["fp32", "bf16", "int8"]
 """Of what an optimiser remembers between steps; a step itself computes in fp32."""
 
 
@@ -17,7 +17,13 @@ class RememberingConfig(Config):
     """Share of a matrix removed per step, times the learning rate. Norm gains and biases are never decayed."""
     state_precision: StatePrecision = "fp32"
     """In what the optimiser's memory is kept. `bf16` takes half the room, and longer: it is rounded at random, so that
-    changes too small for it still add up."""
+    changes too small for it still add up. `int8`, a quarter, is for `adamw`."""
+
+    @model_validator(mode="after")
+    def _check_precision(self) -> Self:
+        if self.state_precision == "int8" and not isinstance(self, AdamWConfig):
+            raise ValueError(f"state_precision int8 is for adamw, not for {type(self).__name__[:-6].lower()}; try bf16")
+        return self
 
 
 class AdamWConfig(RememberingConfig):

@@ -24,14 +24,14 @@ class TrainState:
     average: Average | None = None
     adapters: Adapters | None = None
 
-    def snapshot(self) -> dict[str, Tensor]:
-        """Copies of all tensors, by name; a memory copy, so the loop may go on at once while they are written."""
+    def snapshot(self, *, copied: bool = True) -> dict[str, Tensor]:
+        """All tensors by name. copied: in memory, so that the loop may go on at once while they are written."""
         weights = {f"{MODEL}{name}": parameter.detach() for name, parameter in trainable(self.model).items()}
         averaged = self.average.weights if self.average else {}
         tensors = {**weights, **self.optimizer.state(), **{f"{AVERAGE}{name}": averaged[name] for name in averaged}}
         if self.adapters is not None:
             tensors |= {f"{ADAPTER}{name}": tensor for name, tensor in self.adapters.state().items()}
-        return {name: tensor.clone() for name, tensor in tensors.items()}
+        return {name: tensor.clone() for name, tensor in tensors.items()} if copied else tensors
 
     def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
         """Takes over what `snapshot` gave, to the bit."""

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from headrace.diagnose import check_corpus_disk, check_training, forecast_training_bytes
-from headrace.diagnose.capacity import optimizer_bytes
+from headrace.diagnose.capacity import least_training_bytes
 from headrace.errors import CapacityError
 from headrace.models.config import ModelConfig
 from headrace.models.decoder import build_decoder
 from headrace.train.config import CheckpointConfig, StageConfig
+from headrace.train.memory.forecast import optimizer_bytes
 from headrace.train.optimizer import build_optimizer
 
 SIZES = {"depth": 4, "width": 256, "heads": 4, "kv_heads": 2, "feed_forward": 512}
@@ -81,6 +82,7 @@ def test_the_forecast_holds_at_least_the_state_of_the_optimiser() -> None:
     [
         {"name": "adamw"},
         {"name": "adamw", "state_precision": "bf16"},
+        {"name": "adamw", "state_precision": "int8"},
         {"name": "muon"},
         {"name": "muon", "state_precision": "bf16"},
         {"name": "adafactor"},
@@ -142,16 +144,31 @@ def test_an_absurd_model_is_refused_with_both_figures_and_a_remedy(tmp_path: Pat
     assert caught.match(
         r"training 26,\d{3},\d{3}\.\d M parameters needs about [\d,]+\.\d GB of memory and [\d,]+\.\d GB are free"
     )
-    assert caught.match("Use a smaller model or vocabulary, a smaller train.micro_batch_tokens")
+    assert caught.match("Use a smaller model or vocabulary, shorter rows")
     assert caught.value.exit_code == 2
     assert os.listdir(tmp_path) == []
 
 
 def test_more_processes_than_memory_are_refused(tmp_path: Path) -> None:
-    count = psutil.virtual_memory().total // forecast_training_bytes(STAGE, TINY, vocabulary_size=512, row_tokens=64)
+    count = psutil.virtual_memory().total // least_training_bytes(STAGE, TINY, vocabulary_size=512, row_tokens=64)
 
-    with pytest.raises(CapacityError, match="or fewer processes"):
+    with pytest.raises(CapacityError, match="fewer processes"):
         check_training(STAGE, TINY, vocabulary_size=512, row_tokens=64, num_processes=count + 1, folder=tmp_path)
+
+
+def test_a_limit_that_is_written_counts_and_leaner_ways_need_less(tmp_path: Path) -> None:
+    model, given = ModelConfig(preset="base"), {"vocabulary_size": 8192, "row_tokens": 256}
+    least = least_training_bytes(STAGE, model, **given)
+    ways = (
+        {"optimizer": {"name": "adamw", "state_precision": "int8"}},
+        {"updates": "by_block", "global_batch_tokens": 1024},
+    )
+
+    assert least < forecast_training_bytes(STAGE, model, **given)
+    assert all(least_training_bytes(StageConfig(**way), model, **given) <= least for way in ways)
+    with pytest.raises(CapacityError, match=r"1\.0 GB are allowed by train\.memory"):
+        check_training(StageConfig(memory="1GB"), model, **given, num_processes=1, folder=tmp_path)
+    check_training(StageConfig(memory="4GB"), model, **given, num_processes=1, folder=tmp_path)
 
 
 def test_more_checkpoints_than_disk_are_refused(tmp_path: Path) -> None:

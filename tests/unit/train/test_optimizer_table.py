@@ -34,6 +34,7 @@ CONFIGS: dict[str, AnyOptimizerConfig] = {
     "muon bf16": MuonConfig(state_precision="bf16", rest=AdamWConfig(state_precision="bf16")),
     "adafactor bf16": AdafactorConfig(state_precision="bf16"),
     "sgd bf16": SGDConfig(state_precision="bf16"),
+    "adamw int8": AdamWConfig(state_precision="int8"),
     "lion bf16": LionConfig(state_precision="bf16"),
 }
 BOWL_RATES = {"adamw": 0.1, "muon": 0.4, "adafactor": 0.1, "sgd": 0.01, "lion": 0.05}
@@ -115,8 +116,8 @@ def test_weights_stay_float32_and_state_has_the_precision_asked_for(config: AnyO
     take_steps(model, optimizer, range(2))
 
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-    wanted = torch.bfloat16 if config.state_precision == "bf16" else torch.float32
-    assert {moment.dtype for moment in optimizer.state().values()} <= {wanted}
+    wanted = {"fp32": {torch.float32}, "bf16": {torch.bfloat16}, "int8": {torch.float32, torch.int8, torch.uint8}}
+    assert {moment.dtype for moment in optimizer.state().values()} <= wanted[config.state_precision]
     assert all(torch.isfinite(moment).all() for moment in optimizer.state().values())
 
 
