@@ -149,7 +149,8 @@ def _plans(blocks: Sequence[BlockCosts], needs: Needs, choices: Choices, *, limi
     for state, copied in _places(choices):
         for rows in choices.micro_batch_rows:
             fixed = _fixed_bytes(needs, rows, state=state, copied=copied)
-            parts = _recomputed(blocks, rows, room=limit_bytes - fixed, halves=choices.halves, needs=needs)
+            room = int((limit_bytes - needs.resident - SLACK_BYTES) / (1 + SLACK_SHARE)) - (fixed - needs.resident)
+            parts = _recomputed(blocks, rows, room=room, halves=choices.halves, needs=needs)
             kept = max(_kept(blocks, parts, rows, logits=needs.logits), needs.update)
             step = (1 + BACKWARD) * sum(_forward(block, choices.rows_a_step) for block in blocks)
             plan = MemoryPlan(
@@ -182,7 +183,6 @@ def _fixed_bytes(needs: Needs, rows: int, *, state: Placed, copied: bool) -> int
 
 def _recomputed(blocks: Sequence[BlockCosts], rows: int, *, room: int, halves: bool, needs: Needs) -> list[Recomputed]:
     """Which parts are recomputed so that the rest fits: one after the other, the most bytes for their time first."""
-    room = int(room / (1 + SLACK_SHARE)) - SLACK_BYTES
     parts: list[Recomputed] = ["nothing"] * len(blocks)
     while max(_kept(blocks, parts, rows, logits=needs.logits), needs.update) > room:
         steps = [
