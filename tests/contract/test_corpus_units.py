@@ -38,7 +38,7 @@ def measure(source: SourceConfig, folder: Path, name: str, workers: Workers) -> 
     return {path.name: path.read_bytes() for path in sorted(workspace.output.iterdir())}
 
 
-@pytest.mark.parametrize("engine", [("local", 1), ("local", 3), pytest.param(("ray", 2), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", [("local", 3), pytest.param(("ray", 2), marks=pytest.mark.slow)])
 def test_the_bytes_do_not_depend_on_who_does_the_work(
     engine: tuple[EngineKind, int], pages: SourceConfig, tmp_path: Path
 ) -> None:

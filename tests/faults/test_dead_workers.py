@@ -76,13 +76,10 @@ def test_a_killed_worker_costs_its_unit_a_second_try_and_nothing_else(
 
 DEADLY = """
 # Python runs this file when it starts. A batch of texts of which one holds the word ends the process that takes it up.
-import ctypes, importlib.util, os, resource, signal, sys
+import importlib.util, os, resource, signal, sys
 
 def be_killed():
     os.kill(os.getpid(), signal.SIGKILL)
-
-def touch_what_is_not_ours():
-    ctypes.string_at(0)
 
 def run_out_of_memory():
     pages = int(open("/proc/self/statm").read().split()[0])
@@ -111,7 +108,7 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-@pytest.mark.parametrize("deed", ["be_killed", "touch_what_is_not_ours", "run_out_of_memory"])
+@pytest.mark.parametrize("deed", ["be_killed", "run_out_of_memory"])
 def test_a_document_that_kills_its_workers_is_left_out_after_three_tries_and_named(deed: str, tmp_path: Path) -> None:
     texts = sentences(1_200, num_words=300)
     poisoned = [*texts[:777], f"a {POISON} that nobody survives", *texts[777:]]

@@ -12,6 +12,8 @@ from small_road import END, ROW_TOKENS, Road
 from headrace.models.opened import open_model
 from headrace.train.publish import Publication, write_model_folder
 
+# Half a minute of installing: pip install 'headrace[harness]' runs these tests too.
+pytest.importorskip("lm_eval", reason="lm_eval is not installed")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 WORDS = "the mill turns as fast as water feeds its wheel and 水轮慢转河流入海".split()
