@@ -127,6 +127,10 @@ class Choices:
     checkpoint_seconds: float = 30.0
 
 
+KINDS: tuple[Recomputed, ...] = ("nothing", "attention", "feed_forward")
+"""How much less than a whole block is recomputed."""
+
+
 def choose(blocks: Sequence[BlockCosts], needs: Needs, choices: Choices, *, limit_bytes: int) -> MemoryPlan:
     """The plan that takes least time within a limit; the one with the most rows at once where several do.
 
@@ -194,7 +198,27 @@ def _recomputed(blocks: Sequence[BlockCosts], rows: int, *, room: int, halves: b
             return parts
         _, place, to = max(steps)
         parts[-place] = to
-    return parts
+    return _eased(blocks, parts, rows, room=room, halves=halves, needs=needs)
+
+
+def _eased(
+    blocks: Sequence[BlockCosts], parts: list[Recomputed], rows: int, *, room: int, halves: bool, needs: Needs
+) -> list[Recomputed]:
+    """The parts without what later ones have made needless: the dearest is taken back first, as long as all fits."""
+    while True:
+        found: tuple[float, list[Recomputed]] | None = None
+        of_each_kind = {(block, part): place for place, (block, part) in enumerate(zip(blocks, parts, strict=True))}
+        for (block, part), place in of_each_kind.items():
+            for to in KINDS if halves else ("nothing",):
+                gain = _again(block, part) - _again(block, to)
+                eased = [*parts[:place], to, *parts[place + 1 :]]
+                if gain > (found[0] if found else 0.0) and (
+                    max(_kept(blocks, eased, rows, logits=needs.logits), needs.update) <= room
+                ):
+                    found = gain, eased
+        if found is None:
+            return parts
+        parts = found[1]
 
 
 def _further(part: Recomputed, *, halves: bool) -> tuple[Recomputed, ...]:

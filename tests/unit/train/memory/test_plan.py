@@ -81,7 +81,7 @@ def test_disk_and_copies_are_used_only_where_they_may_be() -> None:
 sizes = st.integers(1, 30)
 
 
-@settings(max_examples=40)
+@settings(max_examples=60, deadline=None)
 @given(st.tuples(sizes, sizes, sizes, sizes), st.integers(2, 5), st.integers(1_300, 3_000))
 def test_the_choice_of_parts_is_near_the_best_of_all_choices(
     block: tuple[int, int, int, int], depth: int, limit_megabytes: int
