@@ -86,7 +86,7 @@ sizes = st.integers(1, 30)
 def test_the_choice_of_parts_is_near_the_best_of_all_choices(
     block: tuple[int, int, int, int], depth: int, limit_megabytes: int
 ) -> None:
-    """Against every combination, where recomputing all blocks is enough; one part too many may be taken."""
+    """Against every combination, where recomputing all blocks is enough; two blocks too many may be taken."""
     attention, feed_forward, *times = block
     cost = BlockCosts(
         MEGABYTE,
@@ -110,4 +110,4 @@ def test_the_choice_of_parts_is_near_the_best_of_all_choices(
 
     found = choose([cost] * depth, needs, choices, limit_bytes=room)
 
-    assert found.seconds <= 8 / 100 * (best + seconds["block"]) + 1e-9
+    assert found.seconds <= 8 / 100 * (best + 2 * seconds["block"]) + 1e-9
