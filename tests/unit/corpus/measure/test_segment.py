@@ -63,7 +63,7 @@ def word_hash(word: str) -> int:
     return int(hash_word(as_bytes(word)))
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=100)
 @given(text=TEXTS)
 @example(text="a.b..c ...d 'e' f' it''s -- a--b x.")
 @example(text="plain words, then é and plain again. " * 3)

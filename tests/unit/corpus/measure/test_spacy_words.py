@@ -58,7 +58,7 @@ def compare(text: str) -> None:
     assert all("IS_ALPHA" in chunk or any(map(str.isdigit, chunk)) for chunk in left)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=100)
 @given(chunk=CHUNKS)
 @example(chunk="a..b...c")
 @example(chunk="(a.m.)")
@@ -72,7 +72,7 @@ def test_a_chunk_has_the_tokens_of_spacy(chunk: str) -> None:
     compare(chunk)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(parts=HOSTS)
 @example(parts=["http://", "a-b@", "c-d.ef:80/", "g-h"])
 @example(parts=["a" * 64, ".com/b-c"])
