@@ -24,6 +24,7 @@ KEPT, HELD_OUT, DUPLICATED, DROPPED = "#3fae8c", "#9fd8c4", "#e3a9b5", "#d9647a"
 NEUTRAL, PALE = "#8d9aa8", "rgba(74,143,216,0.5)"
 MARGINS = {"l": 8, "r": 24, "t": 12, "b": 8, "pad": 4}
 BAR_PIXELS, BAR_FRAME_PIXELS, DIGIT_PIXELS = 28, 60, 8
+LEAST_BARS_PIXELS = 130  # room for the axis below a single bar
 SHARE_PIXELS, SHARE_FRAME_PIXELS = 34, 110
 LEGEND_NAMES, LEGEND_PIXELS = 3, 24  # names that a row of a legend holds on a narrow screen; the frame has room for two
 CURVE_PIXELS, WIDE_CURVE_PIXELS = 250, 360
@@ -85,7 +86,13 @@ def bar_chart(title: str, bars: Sequence[Bar], *, unit: str, note: str = "") -> 
     )
     room = DIGIT_PIXELS * max((len(bar.text) for bar in bars), default=0)  # for the texts behind the longest bars
     layout["margin"] = {**MARGINS, "r": MARGINS["r"] + room}
-    return finish([trace], layout, title=title, height=BAR_FRAME_PIXELS + BAR_PIXELS * len(bars), note=note)
+    return finish(
+        [trace],
+        layout,
+        title=title,
+        height=max(LEAST_BARS_PIXELS, BAR_FRAME_PIXELS + BAR_PIXELS * len(bars)),
+        note=note,
+    )
 
 
 def share_chart(

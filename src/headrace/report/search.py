@@ -24,6 +24,7 @@ METRICS = {
     "bits_per_byte": "bits per byte",
 }
 CHOICE_CHARACTERS = 24
+MOST_TICKS = 15  # trials of which each has its own number below the chart
 MOST_CURVES = 60  # trials whose course is drawn, the latest and the best
 POINTS = {"mode": "markers", "marker": {"size": 8, "color": PALETTE[0]}}
 BEST_SO_FAR = {"mode": "lines", "line": {"width": 2, "color": PALETTE[1], "shape": "hv"}}
@@ -111,7 +112,9 @@ def _best_so_far(record: SearchRecord, finished: Sequence[TrialRecord]) -> Chart
     numbers, values = [trial.number for trial in finished], [trial.value or 0.0 for trial in finished]
     best = [better(values[: index + 1]) for index in range(len(values))]
     curves = [Curve("trial", numbers, values, POINTS), Curve("best so far", numbers, best, BEST_SO_FAR)]
-    x = Axis("trial", {"tickformat": "d", "rangemode": "tozero"})
+    last = max(numbers, default=0)
+    whole = {"dtick": 1} if last <= MOST_TICKS else {}
+    x = Axis("trial", {"tickformat": "d", "range": [-0.5, last + 0.5], **whole})
     return curve_chart("Best so far", curves, x=x, y=Axis(METRICS[record.metric], {"hoverformat": ".4f"}), wide=True)
 
 
