@@ -5,7 +5,7 @@ Every stage declares its settings as a `Config`; `headrace.recipe` composes them
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 
 class Config(BaseModel):
@@ -23,3 +23,11 @@ class Config(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """This config as plain JSON values, defaults included: the form that addresses are hashed from."""
         return self.model_dump(mode="json")
+
+
+class Alternatives(Config):
+    """A record of which some parts stand for others: those that are not there are not written either."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_there(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value is not None}

@@ -29,7 +29,7 @@ def check(
     from headrace.corpus.discover import find_files
     from headrace.examples.find import find_examples
     from headrace.models.given import GivenModel
-    from headrace.pipeline.identity import files_below
+    from headrace.pipeline.identity import given_files
 
     loaded = load_changed(recipe, changes)
     if loaded.corpus is not None:
@@ -39,5 +39,5 @@ def check(
     if loaded.examples is not None:
         find_examples(loaded.examples, recipe.parent)
     if isinstance(loaded.model, GivenModel):
-        files_below(recipe.parent / loaded.model.hf)
+        given_files(recipe.parent / loaded.model.hf)
     typer.echo(orjson.dumps(loaded.as_json(), option=orjson.OPT_INDENT_2))

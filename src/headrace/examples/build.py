@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from headrace.corpus.raw_file import RawFile
 from headrace.errors import InputError
-from headrace.examples.config import ExamplesConfig
+from headrace.examples.config import TEXTS, ExamplesConfig
 from headrace.examples.kinds import SCHEMAS, SPLITS, Kind
 from headrace.examples.read import read_examples
 from headrace.examples.spans import entity_spans, tag_names
@@ -38,7 +38,7 @@ def build_examples(
     for split, listed in examples.items():
         _write(pa.Table.from_pylist(_with_ids(listed), SCHEMAS[kind]), workspace.output / f"{split}.parquet")
     texts = pa.array([text for example in examples["train"] for text in _texts(example)], pa.large_string())
-    _write(pa.table({"text": texts}), workspace.output / "texts" / "part-00000.parquet")
+    _write(pa.table({"text": texts}), workspace.output / TEXTS / "part-00000.parquet")
     facts = {"kind": kind, "labels": _labels(kind, examples), "tags": _tags(kind, examples)}
     write_file(workspace.output / FACTS, orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     return facts | _counts(kind, splits, examples)

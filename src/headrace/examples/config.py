@@ -8,6 +8,9 @@ from headrace.config import Config
 from headrace.corpus.settings import Paths, as_list, parse_share
 from headrace.examples.kinds import COLUMNS
 
+TEXTS = "texts"
+"""The folder, of examples in the store, with the texts of the training ones."""
+
 
 def _as_split(value: object) -> object:
     """A number or "10%" is a share, any other text a path."""

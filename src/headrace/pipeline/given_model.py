@@ -7,7 +7,7 @@ from headrace.config import Config
 from headrace.models.config import ModelConfig
 from headrace.models.foreign import AnyModelConfig, ForeignConfig
 from headrace.models.given import GivenModel
-from headrace.pipeline.identity import files_below, identity_of
+from headrace.pipeline.identity import given_files, identity_of
 from headrace.store import Artefact, StepSpec, Store, Workspace
 
 STEP = "model"
@@ -24,7 +24,7 @@ def take_in_model(given: GivenModel, *, folder: Path, store: Store) -> Artefact:
     Raises InputError if it cannot be read.
     """
     path = folder / given.hf
-    spec = StepSpec(STEP, MODEL_VERSION, GivenModelSettings(), {"files": identity_of(files_below(path), store)})
+    spec = StepSpec(STEP, MODEL_VERSION, GivenModelSettings(), {"files": identity_of(given_files(path), store)})
 
     def build(workspace: Workspace) -> Mapping[str, object]:
         from headrace.models.convert import take_in  # brings torch, which a finished run does not need

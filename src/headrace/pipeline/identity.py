@@ -9,6 +9,7 @@ import orjson
 from headrace.corpus.raw_file import RawFile
 from headrace.errors import InputError
 from headrace.store import Store
+from headrace.store.durable import files_below
 from headrace.store.fingerprint import fingerprint_files
 
 
@@ -19,9 +20,9 @@ def identity_of(files: Sequence[RawFile], store: Store) -> str:
     return hashlib.sha256(orjson.dumps(pairs)).hexdigest()[:32]
 
 
-def files_below(path: Path) -> list[RawFile]:
+def given_files(path: Path) -> list[RawFile]:
     """A file, or all files below a folder, by name. Raises InputError if there is none."""
     if not path.exists():
         raise InputError(f"{path}: does not exist. Paths are relative to the recipe's folder.")
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    files = files_below(path) if path.is_dir() else [path]
     return [RawFile(str(file.absolute()), file.relative_to(path).as_posix()) for file in files]

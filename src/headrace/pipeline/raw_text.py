@@ -8,13 +8,13 @@ from headrace.corpus.decide.rules import check_rules
 from headrace.corpus.discover import find_files
 from headrace.corpus.raw_file import RawFile
 from headrace.errors import RecipeError
+from headrace.examples.config import TEXTS
 from headrace.pipeline.compared import check_compared
 from headrace.pipeline.options import RunOptions
 from headrace.store import Artefact, RunFolder
 
-TEXTS = "texts"
-"""The folder of examples that holds the texts of the training ones."""
 HELD_OUT = 0.02
+"""Share of the texts of examples that stages on rows are watched on."""
 
 
 @dataclass(frozen=True)

@@ -122,12 +122,12 @@ class Recipe(Config):
 
     def _check_data(self) -> None:
         """Every stage has what it learns from, and a vocabulary that fits."""
-        has_rows = self.corpus is not None or self.tokens_config.store is not None
+        has_rows = self.corpus is not None or self.tokens_config.store is not None or self.reads_texts_of_examples
         for number, stage in enumerate(self.train):
             name = stage.objective.name
             if stage.learns_from_examples and self.examples is None:
                 raise ValueError(f"train.{number}: the objective {name} learns from `examples`; write that section")
-            if not stage.learns_from_examples and not has_rows and not self.reads_texts_of_examples:
+            if not stage.learns_from_examples and not has_rows:
                 raise ValueError(
                     f"train.{number}: the objective {name} learns from rows of tokens; write a `corpus`, or add "
                     "`examples` and a later stage that learns from them, and their texts are read"

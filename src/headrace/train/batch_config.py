@@ -7,12 +7,10 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
 
-from headrace.config import Config
+from headrace.config import Alternatives, Config
 
 WORDS = ("fixed", "seesaw", "adaptive")
 
@@ -70,7 +68,7 @@ class AdaptiveConfig(Config):
         return self
 
 
-class BatchConfig(Config):
+class BatchConfig(Alternatives):
     """What a step takes, in base batches of `global_batch_tokens` (or `global_batch_examples`): one, or by one rule."""
 
     warm_up: WarmUpConfig | None = None
@@ -93,10 +91,6 @@ class BatchConfig(Config):
                 "rate_exponent belongs to a batch that changes; write warm_up, seesaw or adaptive beside it"
             )
         return self
-
-    @model_serializer(mode="wrap")
-    def _leave_out_other_rules(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in dump(self).items() if value is not None}
 
     @property
     def is_fixed(self) -> bool:

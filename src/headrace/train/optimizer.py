@@ -69,7 +69,7 @@ class Optimizer:
         self._placing = placing or Placing()
         self.num_updates = 0
         self._parameters = list(parameters.values())
-        self._views: list[tuple[Tensor, nn.Parameter, Rows]] = []
+        self._views: dict[str, list[tuple[Tensor, nn.Parameter, Rows]]] = {}
         self._names: dict[Tensor, str] = {}
         self._sections: dict[str, list[Rule]] = {}
         self._rounded: set[Rule] = set()
@@ -90,7 +90,7 @@ class Optimizer:
                 continue
             for rows in parts:
                 view = parameter.detach()[rows]
-                self._views.append((view, parameter, rows))
+                self._views.setdefault(self._placing.section_of(name), []).append((view, parameter, rows))
                 found[f"{name}[{rows.start}:{rows.stop}]"] = view
         return found
 
@@ -139,7 +139,8 @@ class Optimizer:
 
     def step_section(self, section: str, chance: random.Random) -> None:
         """Updates the parameters of one section; what counts updates is told by the caller, after the last one."""
-        for view, parameter, rows in self._views:
+        views = self._views.get(section, [])
+        for view, parameter, rows in views:
             view.grad = None if parameter.grad is None else parameter.grad[rows]
         for rule in self._sections[section]:
             if rule in self._rounded:
@@ -150,6 +151,8 @@ class Optimizer:
                 for state in rule.state.values():
                     for key, tensor in _moments(state):
                         state[key] = round_to_bfloat16(tensor, offset=chance.randrange(TABLE))
+        for view, _, _ in views:
+            view.grad = None
         self._put_away(section)
 
     def _put_away(self, section: str) -> None:
@@ -168,8 +171,8 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forgets all gradients."""
-        for tensor in [*self._parameters, *(view for view, _, _ in self._views)]:
-            tensor.grad = None
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def forget(self) -> None:
         """Lets go of all that is remembered, once nothing is updated any more."""

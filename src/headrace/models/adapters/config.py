@@ -1,10 +1,10 @@
 """What an adapter is made of: one of seven kinds, each with its own settings (needs no torch)."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from headrace.config import Config
+from headrace.config import Alternatives, Config
 
 Targets = Literal["attention", "feed_forward", "all"]
 Kind = Literal["lora", "dora", "adalora", "bottleneck", "prompt", "prefix", "ia3"]
@@ -106,7 +106,7 @@ Settings = (
 )
 
 
-class AdapterConfig(Config):
+class AdapterConfig(Alternatives):
     """The one adapter that a stage trains: `{lora: {rank: 8}}`."""
 
     lora: LoraSettings | None = None
@@ -131,10 +131,6 @@ class AdapterConfig(Config):
             wanted = ", ".join(type(self).model_fields)
             raise ValueError(f"an adapter is exactly one of {wanted}; {' and '.join(given) or 'none'} given")
         return self
-
-    @model_serializer(mode="wrap")
-    def _leave_out_other_kinds(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in dump(self).items() if value is not None}
 
     @property
     def kind(self) -> Kind:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from headrace.errors import DivergenceError
 from headrace.models.block import Block
-from headrace.train.gradient import gradients_of
+from headrace.train.gradient import clip, mean_gradients
 from headrace.train.memory.shelf import Shelf
 from headrace.train.optimizer import Optimizer
 from headrace.train.trainable import trainable
@@ -88,17 +88,14 @@ class ByBlock:
     def _update(self, section: str, members: list[nn.Parameter]) -> None:
         step = self._step
         assert step is not None, "only a step updates"
-        gradients = gradients_of(members)
-        torch._foreach_mul_(gradients, 1.0 / step.num_targets)
-        norm = torch.nn.utils.get_total_norm(gradients)
+        gradients, norm = mean_gradients(members, step.num_targets)
         if not torch.isfinite(norm):
             raise DivergenceError(
                 f"step {step.number}: the gradient's norm is {float(norm)} in {section or 'the parts outside blocks'}. "
                 "Lower train.learning_rate (try a third), or run with train.precision=fp32, and run again: training "
                 "goes on from the newest checkpoint."
             )
-        if norm > self._largest:
-            torch._foreach_mul_(gradients, self._largest / (norm + 1e-6))
+        clip(gradients, norm, self._largest)
         step.norms[section] = float(norm)
         self._optimizer.step_section(section, step.chance)
         _forget(members)

@@ -13,7 +13,7 @@ from headrace.errors import UserError
 from headrace.models.foreign import ForeignConfig
 from headrace.models.machine import return_large_blocks
 from headrace.models.transformer import Transformer
-from headrace.objectives.cross_entropy import CHUNK_LOGITS
+from headrace.objectives.cross_entropy import tokens_at_once
 from headrace.parallel import Group
 from headrace.store import write_file
 from headrace.trace import event
@@ -189,7 +189,7 @@ def _needs(stage: Stage, model: nn.Module, row_tokens: int, *, how: Numerics) ->
         update=(weights if isinstance(config.optimizer, LionConfig) else 0) + 2 * WEIGHT_BYTES * largest,
         row=row_tokens * width * (8 + 4 * number),
         head=(2 * WEIGHT_BYTES + number) * size * width * has_head,
-        logits=LOGIT_BYTES * min(CHUNK_LOGITS, config.micro_batch_tokens * size),
+        logits=LOGIT_BYTES * min(tokens_at_once(size), config.micro_batch_tokens) * size,
     )
 
 
