@@ -7,6 +7,9 @@ torch's kernel for CPUs works through a document in tiles that stay in the cache
 back, and skips what lies behind it. It has no windows; a window is a run of calls for blocks of queries, each with the
 keys that any of them may see. Where documents lie is looked up when the kernels run, so that what no query may see
 costs nothing and compiled code is the same for all rows. Source of the kernel's way: Dao 2023, arXiv 2307.08691.
+
+A row may also be a segment of a longer one, whose earlier keys and values are given besides and get no gradient. What
+queries take from them and from their own segment is joined by the sums of exponentials of both.
 """
 
 from collections.abc import Iterator
@@ -23,13 +26,24 @@ LEAST_BLOCK = 256
 
 
 class Piece(NamedTuple):
-    """Queries of one document of one row, and the keys that any of them may see."""
+    """Queries of one document of one row, and keys that any of them may see. Places count from the earliest key."""
 
     row: int
     queries: slice
     keys: slice
-    mask_TS: Tensor | None
+    mask_TS: Tensor | None = None
     """Added to the scores: 0 or minus infinity. None: all are seen, or all that come before."""
+    causal: bool = False
+    """Whether a query sees no keys behind its own."""
+    joins: bool = False
+    """Whether the queries have seen the keys of the piece before, and these are more of them."""
+
+
+class Earlier(NamedTuple):
+    """What a segment's queries see of the segments before it."""
+
+    key_BKSC: Tensor
+    value_BKSC: Tensor
 
 
 def document_attention(
@@ -41,27 +55,46 @@ def document_attention(
     causal: bool,
     window: int | None,
     scale: float,
+    earlier: Earlier | None = None,
 ) -> Tensor:
-    """Attention (B, H, T, C) of every token to those of its own document, as `AttentionRule` has it."""
-    mixed_BTHC, _ = _attend(query_BHTC, key_BKTC, value_BKTC, document_BT, causal, window or 0, scale)
+    """Attention (B, H, T, C) of every token to those of its own document, as `AttentionRule` has it.
+
+    earlier: keys and values of S tokens that come before; document_BT is then that of all, (B, S + T).
+    """
+    before = earlier or Earlier(key_BKTC[:, :, :0], value_BKTC[:, :, :0])
+    mixed_BTHC, _ = _attend(query_BHTC, key_BKTC, value_BKTC, *before, document_BT, causal, window or 0, scale)
     result: Tensor = mixed_BTHC.transpose(1, 2)
     return result
 
 
 @torch.library.custom_op("headrace::document_attention", mutates_args=())
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, document: Tensor, causal: bool, window: int, scale: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    earlier_key: Tensor,
+    earlier_value: Tensor,
+    document: Tensor,
+    causal: bool,
+    window: int,
+    scale: float,
 ) -> tuple[Tensor, Tensor]:
     """What is mixed (B, T, H, C), and the logarithm of each query's sum of exponentials (B, T, H), float32."""
     batch, heads, time, width = query.shape
+    start = earlier_key.shape[2]
     mixed_BTHC = query.new_empty(batch, time, heads, width)
     logsumexp_BTH = query.new_empty(batch, time, heads, dtype=torch.float32)
-    for piece in _pieces(document, query.dtype, causal=causal, window=window):
-        inputs = _inputs(piece, query, key, value)
-        is_causal = causal and piece.mask_TS is None
-        mixed, logsumexp = FORWARD(*inputs, 0.0, is_causal, attn_mask=piece.mask_TS, scale=scale)
-        mixed_BTHC[piece.row, piece.queries] = mixed[0].transpose(0, 1)
-        logsumexp_BTH[piece.row, piece.queries] = logsumexp[0].transpose(0, 1)
+    for piece in _pieces(document, query.dtype, start=start, causal=causal, window=window):
+        inputs = _inputs(piece, query, (earlier_key, key), (earlier_value, value))
+        mixed_1HTC, logsumexp_1HT = FORWARD(*inputs, 0.0, piece.causal, attn_mask=piece.mask_TS, scale=scale)
+        mixed_THC, logsumexp_TH = mixed_1HTC[0].transpose(0, 1), logsumexp_1HT[0].transpose(0, 1)
+        here = (piece.row, _behind(piece.queries, start))
+        if piece.joins:
+            total_TH = torch.logaddexp(logsumexp_BTH[here], logsumexp_TH)
+            shares_TH1 = (logsumexp_BTH[here] - total_TH).exp()[..., None]
+            mixed_THC = torch.lerp(mixed_THC.float(), mixed_BTHC[here].float(), shares_TH1)
+            logsumexp_TH = total_TH
+        mixed_BTHC[here], logsumexp_BTH[here] = mixed_THC, logsumexp_TH
     return mixed_BTHC, logsumexp_BTH
 
 
@@ -73,45 +106,70 @@ def _attend_backward(
 
     kept: what went into `_attend`, and what came out.
     """
-    query, key, value, document, mixed, logsumexp = kept
+    query, key, value, earlier_key, earlier_value, document, mixed, logsumexp = kept
     batch, heads, time, width = query.shape
-    kv_heads = key.shape[1]
-    query_BTHC = query.new_empty(batch, time, heads, width)
-    # Blocks of a window share keys, whose parts are summed in float32.
+    start, kv_heads = earlier_key.shape[2], key.shape[1]
+    # What pieces share is summed in float32: keys of windows, and queries that see earlier segments.
+    query_BTHC = query.new_zeros(batch, time, heads, width, dtype=torch.float32 if start else query.dtype)
     key_BTKC = query.new_zeros(batch, time, kv_heads, width, dtype=torch.float32)
     value_BTKC = torch.zeros_like(key_BTKC)
-    for piece in _pieces(document, query.dtype, causal=causal, window=window):
-        here = (slice(piece.row, piece.row + 1), piece.queries)
+    for piece in _pieces(document, query.dtype, start=start, causal=causal, window=window):
+        here = (slice(piece.row, piece.row + 1), _behind(piece.queries, start))
         outputs = [each[here].transpose(1, 2) for each in (mixed, logsumexp)]
-        inputs = _inputs(piece, query, key, value)
-        is_causal = causal and piece.mask_TS is None
+        inputs = _inputs(piece, query, (earlier_key, key), (earlier_value, value))
         by_query, by_key, by_value = BACKWARD(
-            gradient[here].transpose(1, 2), *inputs, *outputs, 0.0, is_causal, attn_mask=piece.mask_TS, scale=scale
+            gradient[here].transpose(1, 2), *inputs, *outputs, 0.0, piece.causal, attn_mask=piece.mask_TS, scale=scale
         )
-        query_BTHC[here] = by_query.transpose(1, 2)
+        query_BTHC[here] += by_query.transpose(1, 2)
+        num_earlier = max(0, min(start, piece.keys.stop) - piece.keys.start)
         for total_BTKC, part_BHSC in ((key_BTKC, by_key), (value_BTKC, by_value)):
-            part_SKC = part_BHSC[0].unflatten(0, (kv_heads, heads // kv_heads)).sum(1, dtype=torch.float32)
-            total_BTKC[piece.row, piece.keys] += part_SKC.transpose(0, 1)
-    return query_BTHC, key_BTKC.to(key.dtype), value_BTKC.to(value.dtype)
+            own_HSC = part_BHSC[0, :, num_earlier:]
+            part_SKC = own_HSC.unflatten(0, (kv_heads, heads // kv_heads)).sum(1, dtype=torch.float32)
+            total_BTKC[piece.row, _behind(piece.keys, start)] += part_SKC.transpose(0, 1)
+    return query_BTHC.to(query.dtype), key_BTKC.to(key.dtype), value_BTKC.to(value.dtype)
 
 
-def _inputs(piece: Piece, query_BHTC: Tensor, key_BKTC: Tensor, value_BKTC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A piece's queries, keys and values, (1, H, T or S, C): the kernel wants as many heads of these as of those."""
-    row, group = slice(piece.row, piece.row + 1), query_BHTC.shape[1] // key_BKTC.shape[1]
-    keys, values = (each[row, :, piece.keys].repeat_interleave(group, 1) for each in (key_BKTC, value_BKTC))
-    return query_BHTC[row, :, piece.queries], keys, values
+def _behind(places: slice, start: int) -> slice:
+    """The places of a segment that begins at `start`, counted from there."""
+    return slice(max(0, places.start - start), max(0, places.stop - start))
 
 
-def _pieces(document_BT: Tensor, dtype: torch.dtype, *, causal: bool, window: int) -> Iterator[Piece]:
-    for row, start, end in documents_of(document_BT):
-        if not window or window >= end - start:
-            yield Piece(row, slice(start, end), slice(start, end), None)
+def _inputs(
+    piece: Piece, query_BHTC: Tensor, keys: tuple[Tensor, Tensor], values: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A piece's queries, keys and values, (1, H, T or S, C): the kernel wants as many heads of these as of those.
+
+    keys, values: those of earlier segments, and those of this one.
+    """
+    start, row = keys[0].shape[2], slice(piece.row, piece.row + 1)
+    group = query_BHTC.shape[1] // keys[0].shape[1]
+
+    def chosen(earlier_BKSC: Tensor, own_BKTC: Tensor) -> Tensor:
+        here = own_BKTC[row, :, _behind(piece.keys, start)]
+        if piece.keys.start < start:
+            there = earlier_BKSC[row, :, piece.keys]
+            here = torch.cat([there, here], dim=2) if here.shape[2] else there
+        return here.repeat_interleave(group, 1) if group > 1 else here
+
+    return query_BHTC[row, :, _behind(piece.queries, start)], chosen(*keys), chosen(*values)
+
+
+def _pieces(document_BT: Tensor, dtype: torch.dtype, *, start: int, causal: bool, window: int) -> Iterator[Piece]:
+    """The pieces of all queries from place `start` on."""
+    for row, first, end in documents_of(document_BT):
+        begin = max(first, start)
+        if end <= start:
+            continue
+        if not window or window >= end - first:
+            if first < start:
+                yield Piece(row, slice(begin, end), slice(first, start))
+            yield Piece(row, slice(begin, end), slice(begin, end), causal=causal, joins=first < start)
             continue
         size = max(LEAST_BLOCK, window)
-        for first in range(start, end, size):
-            queries = slice(first, min(first + size, end))
+        for place in range(begin, end, size):
+            queries = slice(place, min(place + size, end))
             last = queries.stop if causal else min(end, queries.stop + window - 1)
-            keys = slice(max(start, first - window + 1), last)
+            keys = slice(max(first, place - window + 1), last)
             yield Piece(row, queries, keys, _window_mask(queries, keys, dtype, causal=causal, window=window))
 
 
@@ -152,8 +210,9 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) 
 
 
 def _differentiate(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
-    by_query, by_key, by_value = _attend_backward(gradient, list(ctx.saved_tensors), *ctx.rule)
-    return by_query.transpose(1, 2), by_key.transpose(1, 2), by_value.transpose(1, 2), None, None, None, None
+    found = _attend_backward(gradient, list(ctx.saved_tensors), *ctx.rule)
+    by_query, by_key, by_value = (each.transpose(1, 2) for each in found)
+    return by_query, by_key, by_value, None, None, None, None, None, None
 
 
 _attend.register_autograd(_differentiate, setup_context=_remember)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from headrace.models.segments import EarlierSegments
+
 
 class SourceRows(NamedTuple):
     """Packed rows that are read before others are written. A document has the same id in source and target rows."""
@@ -30,3 +32,5 @@ class Rows(NamedTuple):
     """For encoder-decoders."""
     token_type_BT: Tensor | None = None
     """For encoders that tell kinds of tokens apart."""
+    earlier: EarlierSegments | None = None
+    """For decoders: the rows are segments of longer ones, and see what came before."""

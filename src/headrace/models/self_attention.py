@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from headrace.models.attention import AttentionRule, cross_attention, packed_attention
+from headrace.models.attention import AttentionRule, cross_attention, packed_attention, segment_attention
 from headrace.models.cache import KeyValueCache
 from headrace.models.cached_attention import Seen, behind_prefix, cached_attention
 from headrace.models.config import ModelConfig
 from headrace.models.norms import RMSNorm
 from headrace.models.positions import Rotation, rotate
+from headrace.models.segments import EarlierSegments
 
 
 class Source(NamedTuple):
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     bias_HTT: Tensor | None
     prefix_BT: Tensor | None = None
     source: Source | None = None
+    earlier: EarlierSegments | None = None
 
 
 class NewPlaces(NamedTuple):
@@ -60,6 +62,9 @@ class SelfAttention(nn.Module):
         query, key, value = self._project(x_BTD, row.rotation)
         if self.prefix is not None:
             key, value = self.prefix(key, value)
+        if row.earlier is not None:
+            earlier, document_BT = row.earlier.join(self, key, value), row.earlier.documents(key.shape[2])
+            return self._merge(segment_attention(query, key, value, earlier, document_BT, rule=self.rule))
         mixed_BHTC = packed_attention(
             query,
             key,

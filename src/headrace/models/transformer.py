@@ -19,6 +19,7 @@ from headrace.models.packed import PackedLinear, can_pack, pack_parts
 from headrace.models.positions import Rotation, rotary_factors
 from headrace.models.relative import RelativeBias
 from headrace.models.rows import Rows
+from headrace.models.segments import EarlierSegments
 from headrace.models.self_attention import NewPlaces, Row, Source
 
 
@@ -52,6 +53,7 @@ class Stack(nn.Module):
         *,
         prefix_BT: Tensor | None = None,
         source: Source | None = None,
+        earlier: EarlierSegments | None = None,
     ) -> Tensor:
         """The stream behind the last block, normalised."""
         row = Row(
@@ -60,6 +62,7 @@ class Stack(nn.Module):
             bias_HTT=self.bias(0, position_BT.shape[1]),
             prefix_BT=prefix_BT,
             source=source,
+            earlier=earlier,
         )
         for block in self.typed_blocks:
             x_BTD = block.run(x_BTD, row)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headrace.models.foreign.model import ForeignModel
+from headrace.models.segments import EarlierSegments
 from headrace.models.transformer import Transformer
 from headrace.objectives.cross_entropy import Extra, chunk_tokens, summed_cross_entropy, token_losses
 from headrace.objectives.objective import Computing
@@ -80,13 +81,13 @@ class GuessesOfLogits:
         return functional.cross_entropy(self.logits_NV.detach(), self.target_N, reduction="none")
 
 
-def guesses_of(model: nn.Module, batch: Batch, how: Computing) -> Guesses:
-    """What a model says of the targets of a batch."""
+def guesses_of(model: nn.Module, batch: Batch, how: Computing, *, earlier: EarlierSegments | None = None) -> Guesses:
+    """What a model says of the targets of a batch. earlier: what came before in its rows, if they are segments."""
     if isinstance(model, ForeignModel):
         place_N, target_N = asked(batch)
         return GuessesOfLogits(foreign_logits(model, batch, place_N, how), target_N)
     assert isinstance(model, Transformer), "rows are read by one of our models, or one of transformers"
-    hidden_ND, target_N = valid_states(model, batch, how)
+    hidden_ND, target_N = valid_states(model, batch, how, earlier=earlier)
     return GuessesOfStates(hidden_ND, model, target_N)
 
 
@@ -103,13 +104,15 @@ def foreign_logits(model: ForeignModel, batch: Batch, place_N: Tensor, how: Comp
         return model.logits_at(as_rows(batch), place_N).float()
 
 
-def valid_states(model: Transformer, batch: Batch, how: Computing) -> tuple[Tensor, Tensor]:
+def valid_states(
+    model: Transformer, batch: Batch, how: Computing, *, earlier: EarlierSegments | None = None
+) -> tuple[Tensor, Tensor]:
     """What is compared with the head's weight (N, D), and the targets (N,), of all places or, where few have targets,
     of those; and of some that count for nothing, so that compiled code sees few different numbers of them.
     """
     target_N = torch.from_numpy(batch.targets_BT).flatten()
     with how.autocast():
-        hidden_ND = model.hidden_states(as_rows(batch)).flatten(0, 1)
+        hidden_ND = model.hidden_states(as_rows(batch)._replace(earlier=earlier)).flatten(0, 1)
         if batch.num_targets < FEW * len(target_N):
             place_N = torch.nonzero(target_N != IGNORED)[:, 0]
             filling = -len(place_N) % min(chunk_tokens(model.head_weight), len(target_N)) if how.compiled else 0

@@ -17,8 +17,12 @@ class RowObjective:
     """The cross-entropy of the targets in packed rows, in nats."""
 
     extra: Extra = NOTHING
+    row_tokens: int | None = None
+    """Length of the rows that micro-batches are counted in, where a stage begins with shorter ones."""
 
     def parts(self, batch: Batch, micro_batch_rows: int) -> Iterator[Batch]:
+        if self.row_tokens is not None:
+            micro_batch_rows *= self.row_tokens // batch.tokens_BT.shape[1]
         for start in range(0, batch.num_rows, micro_batch_rows):
             yield batch.rows(start, start + micro_batch_rows)
 

@@ -176,6 +176,11 @@ class Recipe(Config):
                     f"train.{number}: the objective {stage.objective.name} is for a model of shape "
                     f"{' or '.join(wanted)}, and model.shape is {shape}"
                 )
+            if stage.segment_tokens is not None and not _reads_segments(model):
+                raise ValueError(
+                    f"train.{number}.segment_tokens: rows are read in segments by decoders of headrace's own blocks, "
+                    "without relative positions and without attention_dropout; leave it out"
+                )
             if isinstance(stage.objective, ExampleFields):
                 taken = stage.adapter.num_positions if stage.adapter and stage.adapter.prefix else 0
                 what = f"the max_tokens of train.{number}.objective"
@@ -232,6 +237,10 @@ class Recipe(Config):
             return self.model
         shape = SHAPES[type(self.train[0].objective)][0] if self.train else "decoder"
         return ModelConfig.model_validate({"preset": "tiny", "shape": shape})
+
+
+def _reads_segments(model: AnyModelConfig) -> bool:
+    return not isinstance(model, ForeignConfig) and model.positions != "relative" and not model.attention_dropout
 
 
 def _check_positions(model: AnyModelConfig, tokens: int, what: str) -> None:

@@ -4,6 +4,7 @@ Shape letters: B rows, T tokens of a row.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,4 +52,33 @@ class Batch:
             self.documents_BT[cut],
             None if self.prefix_BT is None else self.prefix_BT[cut],
             None if self.source is None else self.source.rows(start, stop),
+        )
+
+    def columns(self, start: int, stop: int) -> "Batch":
+        """Some places of all rows, as views. Not for rows with a source."""
+        assert self.source is None, "rows with a source are read as a whole"
+        cut = (slice(None), slice(start, stop))
+        return Batch(
+            self.tokens_BT[cut],
+            self.targets_BT[cut],
+            self.positions_BT[cut],
+            self.documents_BT[cut],
+            None if self.prefix_BT is None else self.prefix_BT[cut],
+        )
+
+    def cut(self, row_tokens: int) -> "Batch":
+        """The same tokens in shorter rows, where positions count from the cut. Targets stay. Not with a source."""
+        assert self.source is None, "rows with a source are read as a whole"
+
+        def shorter(array: NDArray[Any]) -> NDArray[Any]:
+            return array.reshape(-1, row_tokens)
+
+        positions, documents = shorter(self.positions_BT), shorter(self.documents_BT)
+        is_first = np.logical_and.accumulate(documents == documents[:, :1], axis=1)
+        return Batch(
+            shorter(self.tokens_BT),
+            shorter(self.targets_BT),
+            positions - positions[:, :1] * is_first,
+            documents,
+            None if self.prefix_BT is None else shorter(self.prefix_BT),
         )

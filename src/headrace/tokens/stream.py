@@ -82,9 +82,13 @@ class BatchStream:
         return batch if self._transform is None else self._transform(batch, step, places)
 
     def transformed(self, transform: Transform) -> "BatchStream":
-        """The same stream, every batch changed as its step and the places of its rows say."""
-        other = copy.copy(self)
-        other._transform = transform
+        """The same stream, every batch changed as its step and the places of its rows say, after earlier changes."""
+        other, earlier = copy.copy(self), self._transform
+
+        def both(batch: Batch, step: int, places: NDArray[np.int64]) -> Batch:
+            return transform(batch if earlier is None else earlier(batch, step, places), step, places)
+
+        other._transform = both
         return other
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

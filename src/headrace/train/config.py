@@ -6,15 +6,23 @@ from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_se
 
 from headrace.config import Config
 from headrace.models.adapters.config import AdapterConfig
-from headrace.objectives.config import CausalConfig, ExampleFields, ObjectiveConfig, PreferConfig
+from headrace.objectives.config import (
+    CausalConfig,
+    ExampleFields,
+    FullDenoisingConfig,
+    ObjectiveConfig,
+    PreferConfig,
+    SpanDenoisingConfig,
+)
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 from headrace.train.batch_config import Batch, BatchConfig
+from headrace.train.lengths import LengthWarmUpConfig
 from headrace.train.memory.config import AnyMemoryConfig, MemoryConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig
 
 COOL_DOWN = 0.3
-ADDED = {"global_batch_examples", "adapter", "batch", "updates", "memory"}
+ADDED = {"global_batch_examples", "adapter", "batch", "updates", "memory", "segment_tokens", "length_warm_up"}
 """Settings of a stage that came later; they are written where they differ from their default."""
 BEFORE_COOL_DOWN = "before-cool-down"
 """Folder of a published model that holds checkpoints from before its cool-down."""
@@ -65,6 +73,11 @@ class StageConfig(Config):
     `adaptive`."""
     micro_batch_tokens: PositiveInt = 2048
     """Tokens a process handles at once; less memory, same result. Rounded down to a whole share of the batch."""
+    segment_tokens: PositiveInt | None = None
+    """Tokens of a row that are read and learnt from at once, for rows whose activations would not fit. A segment sees
+    the whole row before it; gradients end where it begins (arXiv 1901.02860). None: rows are read whole."""
+    length_warm_up: LengthWarmUpConfig | None = None
+    """Rows that are cut short at first, `{from_tokens: 256, share: 0.3}`. None: rows are whole from the start."""
     adapter: AdapterConfig | None = None
     """A few new weights that learn while the model stays as it is: `{lora: {rank: 8}}`. None: all weights learn."""
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -126,6 +139,7 @@ class StageConfig(Config):
                 raise ValueError(f"global_batch_examples is for objectives on examples, not for {self.objective.name}")
             return self
         rows_only = {"tokens": None, "mixture": None, "curriculum": None, "corrupt_inputs": None, "z_loss": 0.0}
+        rows_only |= {"segment_tokens": None, "length_warm_up": None}
         if wrong := [name for name, value in rows_only.items() if getattr(self, name) != value]:
             raise ValueError(
                 f"{wrong[0]} is for objectives on rows of tokens, not for {self.objective.name}; leave it out"
@@ -172,6 +186,27 @@ class StageConfig(Config):
             )
         if self.adapter is not None and self.adapter.adalora is not None:
             raise ValueError("adapter: adalora counts optimiser steps; take batch: fixed")
+        return self
+
+    @model_validator(mode="after")
+    def _check_long_rows(self) -> Self:
+        if self.length_warm_up is not None and isinstance(self.objective, SpanDenoisingConfig | FullDenoisingConfig):
+            raise ValueError(
+                f"length_warm_up is not for pairs of rows, as {self.objective.name} has them; leave it out"
+            )
+        if self.segment_tokens is None:
+            return self
+        wrong = {
+            f"is for the objective causal, not for {self.objective.name}": not isinstance(self.objective, CausalConfig),
+            "has steps of several parts, and updates: by_block takes each at once": self.updates == "by_block",
+            "has parts that depend on each other, and batch: adaptive compares them": self.batch.adaptive is not None,
+            "is not for compiled kernels: each segment sees more than the last; take compile: auto": self.compile
+            == "on",
+            "keeps keys and values itself, and so does adapter: prefix": self.adapter is not None
+            and self.adapter.prefix is not None,
+        }
+        if found := next((reason for reason, is_so in wrong.items() if is_so), None):
+            raise ValueError(f"segment_tokens {found}")
         return self
 
     @model_validator(mode="after")

@@ -107,6 +107,8 @@ def _choose_compiling(
     """Whether a stage of so many seconds is compiled, and why."""
     if config.compile == "off" or isinstance(model, ForeignConfig):  # whose rows have another length each time
         return False, "not compiled, as " + ("the recipe says" if config.compile == "off" else "it is no model of ours")
+    if config.segment_tokens is not None:
+        return False, "not compiled, as rows are read in segments"
     saved = SAVED_BY_COMPILING * seconds / (EXAMPLES_FACTOR if config.learns_from_examples else 1)
     figures = f"which saves about {saved:,.0f} s of {seconds:,.0f} and takes {seconds_to_compile:,.0f}"
     if config.compile == "auto" and saved <= seconds_to_compile:

@@ -6,7 +6,9 @@ from headrace.errors import InputError
 from headrace.objectives.config import ExampleFields
 from headrace.objectives.cross_entropy import Extra
 from headrace.objectives.noise import Noise, last_of
+from headrace.objectives.objective import Objective
 from headrace.objectives.rows import RowObjective
+from headrace.objectives.segments import SegmentObjective
 from headrace.parallel import Group
 from headrace.tokens import BatchStream
 from headrace.tokens.formats import read_vocabulary
@@ -14,6 +16,7 @@ from headrace.train.config import StageConfig
 from headrace.train.data import corruption, order_rows
 from headrace.train.feed import Feed
 from headrace.train.given import Stage
+from headrace.train.lengths import CutRows, LengthWarmUpConfig
 
 
 def row_feed(stage: Stage, group: Group) -> Feed:
@@ -56,8 +59,10 @@ def row_feed(stage: Stage, group: Group) -> Feed:
         # As at the end of the stage, so that what is measured compares.
         at_end = replace(noise, num_steps=1, batch_rows=held_out_rows)
         watched = watched.transformed(at_end.transform(last_of(config.objective)) or transform)
+    if config.length_warm_up is not None:
+        stream = stream.transformed(_cut_rows(config.length_warm_up, row_tokens, num_steps))
     return Feed(
-        objective=RowObjective(Extra(z_weight=config.z_loss)),
+        objective=_objective(config, row_tokens),
         stream=stream,
         micro_batch_rows=config.micro_batch_rows(row_tokens, stream.share_rows, parts=least_parts),
         num_steps=num_steps,
@@ -68,6 +73,19 @@ def row_feed(stage: Stage, group: Group) -> Feed:
         row_tokens=row_tokens,
         step_tokens=config.global_batch_tokens,
     )
+
+
+def _objective(config: StageConfig, row_tokens: int) -> Objective:
+    is_cut = config.length_warm_up is not None
+    rows = RowObjective(Extra(z_weight=config.z_loss), row_tokens if is_cut else None)
+    return rows if config.segment_tokens is None else SegmentObjective(rows, config.segment_tokens)
+
+
+def _cut_rows(config: LengthWarmUpConfig, row_tokens: int, num_steps: int) -> CutRows:
+    try:
+        return CutRows.of(config, row_tokens=row_tokens, num_steps=num_steps)
+    except ValueError as error:
+        raise InputError(f"train: {error}.") from error
 
 
 def _least_parts(config: StageConfig, batch_rows: int, group: Group) -> int:

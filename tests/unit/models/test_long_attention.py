@@ -96,15 +96,15 @@ def test_documents_are_runs_of_one_id() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("window", [0, 3])
-def test_it_is_a_sound_operation_of_torch(dtype: torch.dtype, window: int) -> None:
+@pytest.mark.parametrize(("window", "start"), [(0, 0), (3, 0), (0, 4)])
+def test_it_is_a_sound_operation_of_torch(dtype: torch.dtype, window: int, start: int) -> None:
     """Its shapes without numbers, its strides and its gradient are as torch's own checks want them for compiling."""
     query, key, value, document = random_case(9, 4, 2, seed=1, dtype=dtype)
-    inputs = [each.requires_grad_() for each in (query, key, value)]
+    inputs = [each[:, :, start:].clone().requires_grad_() for each in (query, key, value)]
 
     torch.library.opcheck(
         torch.ops.headrace.document_attention.default,
-        (*inputs, document, True, window, 0.3),
+        (*inputs, key[:, :, :start], value[:, :, :start], document, True, window, 0.3),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_static"),
     )
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from headrace.models.block import Block
+from headrace.models.segments import EarlierSegments
 from headrace.models.self_attention import Row, Source
 from headrace.models.transformer import Transformer
 from headrace.objectives.objective import Computing, Objective
@@ -124,7 +125,8 @@ def _repeated(row: Row, count: int) -> Row:
     rotation = row.rotation and type(row.rotation)(*(tensor[:1].repeat(count, 1, 1, 1) for tensor in row.rotation))
     document = copies(row.document_BT)
     assert document is not None, "rows have documents"
-    return row._replace(document_BT=document, rotation=rotation, prefix_BT=copies(row.prefix_BT), source=source)
+    repeated = row._replace(document_BT=document, rotation=rotation, prefix_BT=copies(row.prefix_BT), source=source)
+    return repeated._replace(earlier=row.earlier and EarlierSegments(document))
 
 
 def _kept_bytes(part: Callable[..., Tensor], x_BTD: Tensor, *row: Row) -> int:

@@ -127,7 +127,8 @@ def settle_plan(stage: Stage, model: nn.Module, feed: Feed, *, how: Numerics, gr
 
 def _choose(stage: Stage, model: nn.Module, feed: Feed, *, how: Numerics, group: Group, home: Home) -> MemoryPlan:
     config, limit = stage.config, _limit(stage, group.size)
-    part = next(iter(feed.objective.parts(feed.stream.batch(0), 1)))
+    longest = feed.num_steps - 1 if config.length_warm_up is not None else 0
+    part = next(iter(feed.objective.parts(feed.stream.batch(longest), 1)))
     model.train()
     blocks, row_tokens = measure_blocks(model, part, objective=feed.objective, how=how)
     rows_a_step = max(1, feed.step_tokens // group.size // row_tokens)
@@ -140,11 +141,20 @@ def _choose(stage: Stage, model: nn.Module, feed: Feed, *, how: Numerics, group:
         checkpoint_seconds=config.checkpoint.every_seconds,
     )
     needs = _needs(stage, model, row_tokens, how=how)
+    if config.segment_tokens is not None:
+        needs = replace(needs, row=needs.row + _carried_bytes(stage, feed, how=how))
     plan = choose(blocks, needs, choices, limit_bytes=limit).model_copy(update={"weights": home.weights})
     loose = plan.with_gaps(needs.resident)
     if loose.forecast_bytes <= limit:
         return loose
     return plan.given_back()
+
+
+def _carried_bytes(stage: Stage, feed: Feed, *, how: Numerics) -> int:
+    """Of the keys and values of a row that is read in segments."""
+    assert not isinstance(stage.model, ForeignConfig), "only our models read rows in segments"
+    numbers = 2 * stage.model.depth * stage.model.key_value_width * feed.row_tokens
+    return numbers * (2 if how.dtype == torch.bfloat16 else 4)
 
 
 def _page(stage: Stage, home: Home) -> Literal["auto", "nothing", "state"]:
