@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,6 +34,14 @@ def kill_during(step: str, process: subprocess.Popen[bytes], runs: Path, *, dela
     time.sleep(delay_seconds)
     process.kill()  # a run that has already ended, because a short step slipped by unseen, is left as it is
     process.wait()
+
+
+def wait_for_checkpoint(process: subprocess.Popen[Any], runs: Path) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not list((runs / "store" / ".work").glob("train-*/kept/checkpoints/step-*")):
+        assert process.poll() is None, f"the run ended: {process.communicate()[1] or (runs / 'messages').read_text()}"
+        assert time.monotonic() < deadline, "training never wrote a checkpoint"
+        time.sleep(0.05)
 
 
 def orphans(runs: Path) -> list[psutil.Process]:
@@ -84,11 +93,9 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bytes(
 def test_a_killed_run_of_two_processes_leaves_nobody_behind(project: Path, tmp_path: Path, headrace: Headrace) -> None:
     command = [*HEADRACE, "run", str(project / "small.yaml"), "--runs", str(tmp_path), "--processes", "2"]
     command += ["--set", "train.epochs=50"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not list((tmp_path / "store" / ".work").glob("train-*/kept/checkpoints/step-*")):
-        assert time.monotonic() < deadline, "training never wrote a checkpoint"
-        time.sleep(0.05)
+    with (tmp_path / "messages").open("wb") as messages:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=messages, env=environment())
+    wait_for_checkpoint(process, tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     deadline = time.monotonic() + 20
@@ -105,10 +112,7 @@ def test_ctrl_c_stops_with_one_sentence(processes: int, project: Path, tmp_path:
     process = subprocess.Popen(
         [*command, "--processes", str(processes)], stderr=subprocess.PIPE, text=True, env=environment()
     )
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not list((tmp_path / "store" / ".work").glob("train-*/kept/checkpoints/step-*")):
-        assert time.monotonic() < deadline, "training never wrote a checkpoint"
-        time.sleep(0.05)
+    wait_for_checkpoint(process, tmp_path)
     process.send_signal(signal.SIGINT)
     _, messages = process.communicate(timeout=60)
     deadline = time.monotonic() + 20

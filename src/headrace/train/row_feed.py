@@ -40,10 +40,6 @@ def row_feed(stage: Stage, group: Group) -> Feed:
     share_rows = config.micro_batch_rows(row_tokens, batch_rows // group.size, parts=least_parts)
     held_out_rows = min(share_rows, watched_rows)  # whole micro-batches of one shape, so nothing is compiled anew
     watched = BatchStream(held_out, end_token=end, seed=stage.seed, batch_rows=held_out_rows)
-    if config.corrupt_inputs is not None:
-        stream = stream.transformed(
-            corruption(config.corrupt_inputs, seed=stage.seed, end_token=end, vocabulary_size=size)
-        )
     assert not isinstance(config.objective, ExampleFields), "rows have no labels"
     noise = Noise(
         read_vocabulary(stage.tokenizer_path),
@@ -59,6 +55,10 @@ def row_feed(stage: Stage, group: Group) -> Feed:
         # As at the end of the stage, so that what is measured compares.
         at_end = replace(noise, num_steps=1, batch_rows=held_out_rows)
         watched = watched.transformed(at_end.transform(last_of(config.objective)) or transform)
+    if config.corrupt_inputs is not None:
+        stream = stream.transformed(
+            corruption(config.corrupt_inputs, seed=stage.seed, end_token=end, vocabulary_size=size)
+        )
     if config.length_warm_up is not None:
         stream = stream.transformed(_cut_rows(config.length_warm_up, row_tokens, num_steps))
     return Feed(

@@ -26,6 +26,7 @@ from headrace.train.gradient import finish_gradient
 from headrace.train.lengths import CutRows, LengthWarmUpConfig
 from headrace.train.optimizer import build_optimizer
 from headrace.train.optimizer_config import AdamWConfig
+from headrace.train.row_feed import row_feed
 from headrace.train.stage import train_stage
 
 SHORT = LengthWarmUpConfig(from_tokens=ROW_TOKENS // 4, share=0.5)
@@ -102,6 +103,19 @@ def test_segments_are_another_way_to_the_same_losses(road: Road, tmp_path: Path)
 def test_what_cannot_be_is_refused(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         StageConfig(**given)
+
+
+def test_noise_corruption_and_cuts_all_happen(road: Road, tmp_path: Path) -> None:
+    """Each of them to the batches that the one before has changed."""
+    noisy = {"objective": {"name": "prefix_lm"}, "corrupt_inputs": {"drop": 0.5}, "length_warm_up": SHORT}
+    plain = row_feed(small_stage(road, tmp_path), Group()).stream.batch(0)
+    batch = row_feed(small_stage(road, tmp_path, **noisy), Group()).stream.batch(0)
+    changed = (batch.tokens_BT.ravel() != plain.tokens_BT.ravel()).mean()
+
+    assert batch.tokens_BT.shape[1] == ROW_TOKENS // 4
+    assert batch.prefix_BT is not None
+    assert batch.prefix_BT.any()
+    assert 0.3 < changed < 0.6
 
 
 def test_rows_that_cannot_be_halved_are_refused(road: Road, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def find_home(stage: Stage, group: Group) -> Home:
         return Home(weights, None)
     numbers = stage.model.num_parameters(stage.vocabulary_size)
     state = optimizer_bytes(config.optimizer, stage.model, stage.vocabulary_size)
-    return Home(weights, Shelf(stage.workspace.kept / "shelf", 8 * numbers + 2 * state + (1 << 16) * PAGE))
+    return Home(weights, Shelf(stage.workspace.kept, 8 * numbers + 2 * state + (1 << 16) * PAGE))
 
 
 def _place_of_weights(stage: Stage) -> Placed:

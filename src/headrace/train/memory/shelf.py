@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -28,13 +29,13 @@ ON_THE_WAY = 2
 
 
 class Shelf:
-    """Room for tensors in a file, which is removed from its folder at once and so ends with the process."""
+    """Room for tensors in a file of its own without a name, which ends with the process."""
 
-    def __init__(self, path: Path, size_bytes: int) -> None:
+    def __init__(self, folder: Path, size_bytes: int) -> None:
         """size_bytes: the most that will lie here; takes no room on the disk before something does."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        path.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._opened = TemporaryFile(dir=folder)  # several processes have theirs in one folder
+        self._file = self._opened.fileno()
         self._size = _whole_pages(size_bytes)
         os.ftruncate(self._file, self._size)
         self._map = mmap.mmap(self._file, self._size)

@@ -20,7 +20,7 @@ LARGE = 48 << 20
 
 
 def test_what_is_put_away_again_and_again_keeps_its_bits(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "shelf", 1 << 24)
+    shelf = Shelf(tmp_path, 1 << 24)
     generator = torch.Generator().manual_seed(1)
     tensors = [torch.randint(0, 100, (size, 3), generator=generator).to(dtype) for size in (1, 700) for dtype in DTYPES]
     shelved = [shelf.put(tensor) for tensor in tensors]
@@ -38,7 +38,7 @@ def test_what_is_put_away_again_and_again_keeps_its_bits(tmp_path: Path) -> None
 
 
 def test_what_is_put_away_takes_no_memory(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "shelf", LARGE)
+    shelf = Shelf(tmp_path, LARGE)
     tensor = shelf.empty((LARGE // 4,), torch.float32)
     before = psutil.Process().memory_info().rss
     tensor.fill_(3.0)
@@ -54,7 +54,7 @@ def test_what_is_put_away_takes_no_memory(tmp_path: Path) -> None:
 def test_a_model_that_is_built_on_a_shelf_has_the_weights_of_one_in_memory(tmp_path: Path) -> None:
     config = small_config(width=256, feed_forward=256, depth=1)
     plain = build_model(config, 300, seed=4)
-    shelf = Shelf(tmp_path / "shelf", 1 << 24)
+    shelf = Shelf(tmp_path, 1 << 24)
 
     with shelf.catching():
         model = build_model(config, 300, seed=4)
@@ -87,7 +87,7 @@ def test_files_are_those_that_safetensors_reads(
 def test_gradients_go_through_what_lies_in_a_file(tmp_path: Path) -> None:
     layer, other = nn.Linear(64, 32), nn.Linear(64, 32)
     other.load_state_dict(layer.state_dict())
-    shelf = Shelf(tmp_path / "shelf", 1 << 20)
+    shelf = Shelf(tmp_path, 1 << 20)
     layer.weight.data = shelf.put(layer.weight.detach())
     x = torch.ones(3, 64)
 
@@ -95,3 +95,14 @@ def test_gradients_go_through_what_lies_in_a_file(tmp_path: Path) -> None:
         one(x).square().sum().backward()
 
     assert torch.equal(layer.weight.grad, other.weight.grad)  # type: ignore[arg-type]  # they have one
+
+
+def test_shelves_in_one_folder_are_apart(tmp_path: Path) -> None:
+    """As those of several processes that train together."""
+    first, second = (Shelf(tmp_path, 1 << 20).empty((1000,), torch.float32) for _ in range(2))
+    first.fill_(1.0)
+    second.fill_(2.0)
+
+    assert first.eq(1.0).all()
+    assert second.eq(2.0).all()
+    assert not list(tmp_path.iterdir())
