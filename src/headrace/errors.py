@@ -82,5 +82,9 @@ class PrunedError(RunError):
     """Whoever watches a stage has ended it, as a stop would; what was finished is kept."""
 
 
+class ReplicaError(RunError):
+    """Processes that should hold the same weights do not."""
+
+
 class DivergenceError(RunError):
     """A loss or a gradient is not finite; nothing was updated with it."""

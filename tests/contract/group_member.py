@@ -14,13 +14,15 @@ from small_road import Road
 from stages_of_examples import EXAMPLE_STAGES, example_stage_of
 from stages_of_layouts import LAYOUTS, stage_of
 
-from headrace.errors import DivergenceError
+from headrace.errors import DivergenceError, ReplicaError
 from headrace.parallel import Group, join_group
 from headrace.store import Artefact, Store
+from headrace.trace import Record, recording
+from headrace.train.given import Stage
 from headrace.train.gradient import finish_gradient
 from headrace.train.optimizer import build_optimizer
 from headrace.train.optimizer_config import AdafactorConfig, AdamWConfig, LionConfig, MuonConfig, SGDConfig
-from headrace.train.stage import train_stage
+from headrace.train.stage import set_up, train_stage
 
 
 def main() -> None:
@@ -34,6 +36,11 @@ def main() -> None:
         for name, settings in LAYOUTS.items():
             stage = stage_of(Road(store, curated, vocabulary, tokens), folder / name, leads=group.leads, **settings)
             train_stage(stage, group)
+        stage = stage_of(
+            Road(store, curated, vocabulary, tokens), folder / "flipped", leads=group.leads, **LAYOUTS["training"]
+        )
+        seen["flipped"] = flip(stage, group)
+        train_stage(stage, group)
         road = Road(store, curated, vocabulary, tokens)
         for name, (kind, _, _) in EXAMPLE_STAGES.items():
             examples = Artefact(root / names[kind])
@@ -63,6 +70,28 @@ def diverge(group: Group) -> str:
         finish_gradient(model.parameters(), num_targets=4, loss=1.0, largest_norm=1.0, step=3)
     except DivergenceError as error:
         return str(error)
+    return ""
+
+
+def flip(stage: Stage, group: Group) -> str:
+    """What a process is told when a bit of a weight of the last process flips after the third step."""
+    loop, state = set_up(stage, group)
+    num_seen = 0
+
+    def listen(record: Record) -> None:
+        nonlocal num_seen
+        num_seen += record["name"] == "validate"
+        if num_seen == 3 and group.rank == group.size - 1 and record["name"] == "validate":
+            with torch.no_grad():
+                next(state.model.parameters()).view(torch.int32)[1, 1] ^= 1
+
+    try:
+        with recording(None, [listen]):
+            loop.run(state)
+    except ReplicaError as error:
+        return str(error)
+    finally:
+        loop.close()
     return ""
 
 

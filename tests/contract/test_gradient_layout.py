@@ -4,6 +4,7 @@ Compared are gradients, not trajectories: AdamW hides a wrong scale.
 """
 
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_models import small_stage
+from small_models import rough_decoder, small_config, small_stage
 from small_road import END, ROW_TOKENS, MakeRoad, Road
 from small_tasks import examples_of, write_project
 from stages_of_examples import EXAMPLE_STAGES, example_stage_of
@@ -19,7 +20,7 @@ from stages_of_layouts import LAYOUTS, STEP_ROWS, stage_of
 from torch import Tensor
 from torch.nn import functional
 
-from headrace.errors import RunError
+from headrace.errors import ReplicaError, RunError
 from headrace.examples import ExamplesConfig
 from headrace.models.decoder import build_decoder
 from headrace.parallel import Group, launch
@@ -28,6 +29,7 @@ from headrace.store import Artefact
 from headrace.tokens import BatchStream, TokenStore
 from headrace.tokens.config import VocabularyConfig
 from headrace.train.metrics import read_metrics
+from headrace.train.replicas import check_replicas, checksum
 from headrace.train.stage import train_stage
 
 TOLERANCE = 1e-6
@@ -159,6 +161,39 @@ def test_all_processes_see_the_same_sums_to_the_bit(shared: Path) -> None:
         wanted = parts if wanted is None else [one + two for one, two in zip(wanted, parts, strict=True)]
     assert wanted is not None
     assert first["sums"] == [tensor.flatten().tolist() for tensor in wanted]
+
+
+def test_a_bit_that_flips_in_one_process_is_seen_before_it_is_written(shared: Path) -> None:
+    """And the run that goes on from the newest checkpoint ends as if it had not."""
+    told = json.loads((shared / "seen-0.json").read_text())["flipped"]
+    ended, wanted = ((shared / name / "output" / "model.safetensors").read_bytes() for name in ("flipped", "training"))
+
+    assert told.startswith("step 3: the weights of one of the processes are not those of the others")
+    assert ended == wanted
+
+
+def test_processes_that_are_alone_with_their_weights_are_named() -> None:
+    class Three(Group):
+        def agree(self, number: int) -> int:
+            return number
+
+        def gather(self, number: int) -> list[int]:
+            return [number, number + 1, number]
+
+    with pytest.raises(ReplicaError, match="step 32: the weights of process 1 are not those of the others"):
+        check_replicas(rough_decoder(small_config()), Three(0, 3), 32, is_due=False)
+
+
+def test_any_bit_of_any_weight_changes_the_sum() -> None:
+    model, choose = rough_decoder(small_config()), random.Random(1)
+    before, parameters = checksum(model), list(model.parameters())
+    for _ in range(200):
+        bits = choose.choice(parameters).detach().view(torch.int32).view(-1)
+        place, flipped = choose.randrange(len(bits)), 1 << choose.randrange(31)
+        bits[place] ^= flipped
+        assert checksum(model) != before
+        bits[place] ^= flipped
+    assert checksum(model) == before
 
 
 def test_a_group_of_one_changes_nothing() -> None:

@@ -44,6 +44,14 @@ class Group:
         dist.broadcast(tensor, src=0)
         return int(tensor)
 
+    def gather(self, number: int) -> list[int]:
+        """Every process's number, in every process."""
+        if self.size == 1:
+            return [number]
+        numbers = [torch.zeros((), dtype=torch.int64) for _ in range(self.size)]
+        dist.all_gather(numbers, torch.tensor(number))
+        return [int(each) for each in numbers]
+
 
 @contextmanager
 def join_group() -> Iterator[Group]:

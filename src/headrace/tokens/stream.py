@@ -81,6 +81,13 @@ class BatchStream:
         batch = self._gatherer.gather(rows[places])
         return batch if self._transform is None else self._transform(batch, step, places)
 
+    def document_names(self, step: int) -> list[str]:
+        """Ids of the documents in the global batch of a step, each once, by their place in the store."""
+        plan, rows = self.store.plan, self.row_numbers(step)
+        pieces = [plan.segments[plan.row_starts[row] : plan.row_starts[row + 1]]["document"] for row in rows]
+        names = self.store.lineage.table.column("id").take(np.unique(np.concatenate(pieces)))
+        return list(names.to_pylist())
+
     def transformed(self, transform: Transform) -> "BatchStream":
         """The same stream, every batch changed as its step and the places of its rows say, after earlier changes."""
         other, earlier = copy.copy(self), self._transform

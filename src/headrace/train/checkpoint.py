@@ -88,15 +88,19 @@ class Checkpoints:
             raise StoreError(f"{damage} Run again: training continues from a checkpoint that is whole.")
         return self._path(step)
 
-    def offer(self, state: TrainState, *, keep: bool = False) -> None:
-        """Writes the state in the background if it is time to, or if it must be kept as the best so far.
-
-        Waits for the writing of an earlier one only if this one must be kept.
-        """
+    def is_due(self, *, keep: bool = False) -> bool:
+        """Whether it is time to write the state: nothing is being written, or it must be kept as the best so far."""
         busy = self._writing is not None and not self._writing.done()
         due = time.monotonic() - self._last_seconds >= self._config.every_seconds
-        if not keep and (busy or not due):
-            return
+        return keep or (due and not busy)
+
+    def offer(self, state: TrainState, *, keep: bool = False) -> None:
+        """Writes the state if it is time to."""
+        if self.is_due(keep=keep):
+            self.write(state)
+
+    def write(self, state: TrainState) -> None:
+        """Writes the state in the background, once an earlier one is written."""
         self.wait()
         with span("checkpoint_stall", step=state.progress.step):
             tensors, progress = state.snapshot(copied=self._how.copied), state.progress

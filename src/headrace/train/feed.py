@@ -48,5 +48,7 @@ class Feed:
     """What the model needs to tell classes."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the stage's summary says of the data."""
+    documents: Callable[[int], list[str]] = lambda _: []
+    """Ids of what the base batch of a step is made of, where that is known."""
     for_compiled: "Callable[[], Feed] | None" = None
     """Makes the same in batches of one shape, where this one's have many: for kernels that are compiled."""

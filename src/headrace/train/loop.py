@@ -30,14 +30,18 @@ from headrace.train.memory.ceiling import Ceiling
 from headrace.train.metrics import MetricLog
 from headrace.train.numerics import Numerics
 from headrace.train.progress import Progress
+from headrace.train.replicas import check_replicas
 from headrace.train.schedule import RateOfStep
-from headrace.train.spikes import after_refusal, after_update, has_room, refusal
+from headrace.train.spikes import after_going_back, after_refusal, after_update, judge, may_be_refused
 from headrace.train.state import TrainState
 from headrace.train.step_sums import StepSums
 from headrace.train.trainable import trainable
 from headrace.train.validation import Validation
 
 logger = logging.getLogger("headrace")
+
+NAMED = 5
+"""Documents of a batch that a warning names; the record has all."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class Loop:
             loss=sums.loss,
             largest_norm=self.config.clip_gradient,
             step=state.progress.step + state.progress.batch_factor,
-            may_be_refused=self.config.skip_spikes is not None and has_room(self.config.skip_spikes, state.progress),
+            may_be_refused=may_be_refused(self.config.skip_spikes, state.progress),
         )
 
     def _pass_over(self, state: TrainState, rate: float) -> "Outcome":
@@ -184,9 +188,14 @@ class Loop:
     def _update(self, state: TrainState, sums: StepSums, *, norm: float) -> bool:
         """Takes the step, unless it must be refused; True if it was taken."""
         spikes, before, loss = self.config.skip_spikes, state.progress, sums.loss / sums.num_targets
-        if reason := refusal(spikes, before, loss=loss, norm=norm):
+        verdict = judge(spikes, before, loss=loss, norm=norm)
+        if verdict.action != "take":
+            self._report_refusal(before, verdict.reason)
+        if verdict.action == "go_back":
+            self._go_back(state)
+            return False
+        if verdict.action == "refuse":
             state.progress = after_refusal(before)
-            self._report_refusal(state.progress, reason)
         else:
             state.optimizer.step()
             if state.adapters is not None:
@@ -198,12 +207,34 @@ class Loop:
         state.optimizer.zero_grad()
         if state.average:
             state.average.update(state.model, state.progress.step, size=before.batch_factor)
-        return reason is None
+        return verdict.action == "take"
 
-    def _report_refusal(self, progress: Progress, reason: str) -> None:
+    def _report_refusal(self, before: Progress, reason: str) -> None:
+        if self.metrics is None:
+            return
+        step, documents = before.step + before.batch_factor, self._documents(before)
+        names = ", ".join(documents[:NAMED]) + (" and others" if len(documents) > NAMED else "")
+        batch = f"its batch ({names})" if names else "its batch"
+        logger.warning("step %d is left out: %s. Nothing was updated with %s.", step, reason, batch)
+        told = {"step": step, "reason": reason, "skipped": before.num_skipped + 1, "documents": documents}
+        self.metrics.write("skip", told)
+
+    def _documents(self, before: Progress) -> list[str]:
+        """What the batch of a step was made of."""
+        steps = range(before.step, before.step + before.batch_factor)
+        return [name for step in steps for name in self.feed.documents(step)]
+
+    def _go_back(self, state: TrainState) -> None:
+        """Takes up the weights and moments with the lowest held-out loss again, in every process."""
+        if self.group.leads:
+            self.checkpoints.wait()
+        before, best_step = state.progress, self.group.agree(state.progress.best_step or 0)
+        tensors, best = self.checkpoints.load(best_step)
+        state.restore(tensors, after_going_back(before, best))
+        state.optimizer.zero_grad()
         if self.metrics is not None:
-            logger.warning("step %d is left out: %s. Nothing was updated with its batch.", progress.step, reason)
-            self.metrics.write("skip", {"step": progress.step, "reason": reason, "skipped": progress.num_skipped})
+            logger.warning("going back to the weights of step %d, and on with the batches to come.", best_step)
+            self.metrics.write("roll_back", {"step": state.progress.step, "to_step": best_step})
 
     def _report(self, state: TrainState, clock: "StepClock", outcome: "Outcome") -> None:
         if self.metrics is None or not outcome.taken:
@@ -248,9 +279,13 @@ class Loop:
         return improved
 
     def _checkpoint(self, state: TrainState, *, improved: bool) -> None:
+        keep = improved or state.progress.step == self.kept_step
+        is_due = self.metrics is not None and self.checkpoints.is_due(keep=keep)
+        check_replicas(state.model, self.group, state.progress.step, is_due=is_due)
         if self.metrics is not None:
             self.metrics.flush()
-            self.checkpoints.offer(state, keep=improved or state.progress.step == self.kept_step)
+        if is_due:
+            self.checkpoints.write(state)
 
     def _patience_ended(self, state: TrainState) -> bool:
         patience = self.config.validation.patience

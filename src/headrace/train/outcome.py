@@ -56,6 +56,7 @@ def publish(stage: Stage, state: TrainState, loop: Loop, *, average_loss: float 
         "published": wanted,
         **({"average_validation_loss": average_loss} if average_loss is not None else {}),
         **({"skipped_steps": progress.num_skipped} if progress.num_skipped else {}),
+        **({"roll_backs": progress.num_roll_backs} if progress.num_roll_backs else {}),
         "numerics": loop.numerics.as_json(),
         **_speed(steps, loop),
         **describe_sources(loop.feed.stream, progress.step),

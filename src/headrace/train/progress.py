@@ -31,17 +31,21 @@ class Progress(Config):
     """Steps refused so far."""
     num_skipped_in_a_row: int = 0
     """Those since the last that was taken."""
+    num_roll_backs: int = 0
+    """Times that the stage has gone back to its best weights."""
+    num_undone: int = 0
+    """Optimiser steps that were lost by that."""
     recent: tuple[tuple[float, float], ...] = ()
     """Loss and gradient norm of the latest steps taken, where spikes are looked for."""
 
     @property
     def num_updates(self) -> int:
-        """Optimiser steps done."""
-        return self.num_global_steps - self.num_skipped
+        """Optimiser steps that the weights have come from."""
+        return self.num_global_steps - self.num_skipped - self.num_undone
 
     @property
     def num_global_steps(self) -> int:
-        """Optimiser steps done, and steps refused."""
+        """Optimiser steps done, undone ones too, and steps refused."""
         return self.step - self.num_joined
 
     def without_best(self) -> "Progress":

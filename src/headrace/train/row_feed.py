@@ -72,6 +72,7 @@ def row_feed(stage: Stage, group: Group) -> Feed:
         held_out_rows=held_out_rows,
         row_tokens=row_tokens,
         step_tokens=config.global_batch_tokens,
+        documents=stream.document_names,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
-from headrace.config import Config
+from headrace.config import Alternatives, Config
 
 Shape = Literal["wsd", "cosine", "linear", "inverse_sqrt", "constant", "plateau"]
 COOLED_DOWN: frozenset[Shape] = frozenset({"wsd", "inverse_sqrt", "plateau"})
@@ -77,7 +77,7 @@ class TailConfig(Config):
     """How many weights are averaged."""
 
 
-class SpikeConfig(Config):
+class SpikeConfig(Alternatives):
     """Which steps are refused: those whose loss or gradient is far out of line. OLMo-core's rule, with bounds."""
 
     window: PositiveInt = Field(default=128, le=4096)
@@ -89,6 +89,10 @@ class SpikeConfig(Config):
     ends the run instead."""
     most: PositiveInt = 50
     """Steps refused in the whole stage."""
+    roll_backs: PositiveInt | None = None
+    """Times that the stage goes back to the weights with the lowest held-out loss, and on with the batches to come,
+    where a step is out of line and no more may be refused. Source: Chowdhery et al. 2022, arXiv 2204.02311, section
+    5.1. None: never."""
 
 
 def _shaped(given: Any) -> Any:
