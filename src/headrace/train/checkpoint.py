@@ -49,6 +49,7 @@ class Checkpoints:
         self._folder, self._config, self._always_kept, self._how = folder, config, always_kept, writing
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
+        self._room: dict[str, Tensor] = {}
         self._last_seconds = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -103,7 +104,8 @@ class Checkpoints:
         """Writes the state in the background, once an earlier one is written."""
         self.wait()
         with span("checkpoint_stall", step=state.progress.step):
-            tensors, progress = state.snapshot(copied=self._how.copied), state.progress
+            tensors = state.snapshot(self._room) if self._how.copied else state.tensors()
+            progress = state.progress
             self._writing = self._pool.submit(self._write, tensors, progress)
             if not self._how.copied:
                 self.wait()
@@ -120,6 +122,7 @@ class Checkpoints:
             self.wait()
         finally:
             self._pool.shutdown()
+            self._room.clear()
 
     def _write(self, tensors: dict[str, Tensor], progress: Progress) -> None:
         final = self._path(progress.step)

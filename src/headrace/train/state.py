@@ -24,17 +24,34 @@ class TrainState:
     average: Average | None = None
     adapters: Adapters | None = None
 
-    def snapshot(self, *, copied: bool = True) -> dict[str, Tensor]:
-        """All tensors by name. copied: in memory, so that the loop may go on at once while they are written."""
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name, as they are."""
         weights = {f"{MODEL}{name}": parameter.detach() for name, parameter in trainable(self.model).items()}
         averaged = self.average.weights if self.average else {}
         tensors = {**weights, **self.optimizer.state(), **{f"{AVERAGE}{name}": averaged[name] for name in averaged}}
         if self.adapters is not None:
             tensors |= {f"{ADAPTER}{name}": tensor for name, tensor in self.adapters.state().items()}
-        return {name: tensor.clone() for name, tensor in tensors.items()} if copied else tensors
+        return tensors
+
+    def snapshot(self, room: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A copy of all tensors, so that the loop may go on at once while they are written.
+
+        room: copies of an earlier time, into which those are written that still fit; new memory takes as long to get
+        as to fill.
+        """
+        tensors = self.tensors()
+        for name in room.keys() - tensors.keys():
+            del room[name]
+        for name, tensor in tensors.items():
+            copy = room.get(name)
+            if copy is not None and (copy.shape, copy.dtype) == (tensor.shape, tensor.dtype):
+                copy.copy_(tensor)
+            else:
+                room[name] = tensor.clone()
+        return dict(room)
 
     def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
-        """Takes over what `snapshot` gave, to the bit."""
+        """Takes over what `tensors` gave, to the bit."""
         self.progress = progress
         self.restore_model(tensors)
         if self.average is not None:
