@@ -12,6 +12,7 @@ from headrace.corpus.kernel import cache_folder
 from headrace.corpus.workers.crew import Job
 from headrace.corpus.workers.limits import Limits
 from headrace.corpus.workers.processes import ProcessCrew
+from headrace.store.lock import hold
 from headrace.trace import span
 
 
@@ -30,10 +31,13 @@ class FirstUse:
         return folder and folder / f"{self.name}.compiled"
 
     def compile(self) -> None:
-        """Compiles them, unless that was done on this machine."""
-        if self.mark and not self.mark.exists():
-            self.use()
-            self.mark.touch()
+        """Compiles them, unless that was done on this machine. Waits for another process that is at it."""
+        if self.mark is None or self.mark.exists():
+            return
+        with hold(self.mark.with_suffix(".lock"), what=str(self)):
+            if not self.mark.exists():
+                self.use()
+                self.mark.touch()
 
     def __str__(self) -> str:
         return f"compiling kernels for {self.name}"

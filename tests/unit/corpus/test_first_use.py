@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,11 @@ def note(path: Path) -> None:
     """Stands for using kernels: leaves the number of the process that did."""
     with path.open("a") as file:
         file.write(f"{os.getpid()}\n")
+
+
+def note_slowly(path: Path) -> None:
+    note(path)
+    time.sleep(0.3)
 
 
 def die() -> None:
@@ -40,6 +46,20 @@ def test_kernels_are_used_first_by_one_process_and_once(folder: Path, tmp_path: 
 
     assert (tmp_path / "notes").read_text() == f"{os.getpid()}\n"
     assert (folder / "some.compiled").exists()
+
+
+def test_two_processes_that_want_the_same_kernels_compile_them_once(folder: Path, tmp_path: Path) -> None:
+    kernels = FirstUse("some", partial(note_slowly, tmp_path / "notes"))
+    children = []
+    for _ in range(3):
+        if (child := os.fork()) == 0:
+            kernels.compile()
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+    assert len((tmp_path / "notes").read_text().splitlines()) == 1
 
 
 def test_a_user_is_told_what_is_compiled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
