@@ -3,6 +3,7 @@
     python benchmarks/train_speed.py --out train_speed.json             # all sizes; about 40 minutes on 2 cores
     python benchmarks/train_speed.py --sizes 9M --contenders headrace,plain-bf16 --rounds 1
     python benchmarks/train_speed.py --where 33M                        # where a step of headrace goes
+    python benchmarks/train_speed.py --in-turns                         # all but Trainer, step by step; 15 minutes
 
 Contenders: headrace; transformers' Llama with its own Trainer in bf16 and, at 9 M, fp32 (needs `pip install
 accelerate`); the same Llama in a plain loop with bf16 autocast, eager and compiled. Each round runs each contender once
@@ -10,6 +11,9 @@ in a process of its own. Printed for each size: median tokens/s over the rounds 
 seconds of a step, what share of the bf16 product peak that is, and the loss over the last steps, which must agree. The
 peak is measured between steps, in the same process; both shares are printed: that of the time on the wall and that of
 CPU time, which another busy process moves less.
+
+`--in-turns` takes one step of each contender after the other in one process, so that all meet the same moods of a
+shared machine, and prints medians of the ratios of neighbouring steps. All wait as torch has it then.
 """
 
 import argparse
@@ -247,6 +251,61 @@ def contend(name: str, size: Size) -> dict[str, Any]:
     }
 
 
+def in_turns(size: Size) -> dict[str, dict[str, float]]:
+    """Medians over steps of each contender that can share a process: seconds, CPU seconds and headrace's speed-up."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    rows = make_rows(size, size.steps * size.batch_rows)
+    decoder = build_decoder(size.model, size.vocabulary, seed=SEED)
+    with TemporaryDirectory() as folder:
+        save_decoder(decoder, Path(folder), max_positions=size.row_tokens + 1, end_token=0)
+        steps = {
+            "headrace": headrace_step(decoder, size),
+            "plain-bf16": plain_step(Path(folder), compiled=False),
+            "plain-bf16-compiled": plain_step(Path(folder), compiled=True),
+        }
+    peak, timed = Peak(), {name: [] for name in steps}
+    for batch in rows.split(size.batch_rows):
+        peak.measure()
+        for name, step in steps.items():
+            timed[name] += timed_steps(step, batch, size, peak)
+    later = {name: found[size.steps // 4 :] for name, found in timed.items()}
+    ratios = {
+        name: [
+            (each.seconds / ours.seconds, each.cpu_seconds / ours.cpu_seconds)
+            for each, ours in zip(found, later["headrace"], strict=True)
+        ]
+        for name, found in later.items()
+    }
+    return {
+        name: {
+            "tokens_per_second": BATCH_TOKENS / statistics.median(each.seconds for each in found),
+            "cpu_seconds": statistics.median(each.cpu_seconds for each in found),
+            "faster": statistics.median(ratio for ratio, _ in ratios[name]),
+            "less_cpu": statistics.median(ratio for _, ratio in ratios[name]),
+            "last_loss": statistics.mean(each.loss for each in found[-5:]),
+            "peak_gflops": LARGE.operations / peak.seconds / 1e9,
+        }
+        for name, found in later.items()
+    }
+
+
+def print_turns(size: str, found: dict[str, dict[str, float]]) -> None:
+    """Markdown."""
+    model = SIZES[size]
+    peak = found["headrace"]["peak_gflops"]
+    print(
+        f"\n{size}, T = {model.row_tokens}, {BATCH_TOKENS:,} tokens a step, products in bf16 at {peak:,.0f} GFLOP/s\n"
+    )
+    print("| contender | tokens/s | CPU s a step | headrace is faster by | and by CPU time | last loss |")
+    print("|---|---|---|---|---|---|")
+    for name, figures in found.items():
+        print(
+            f"| {name} | {figures['tokens_per_second']:,.0f} | {figures['cpu_seconds']:.2f} | {figures['faster']:.2f} "
+            f"| {figures['less_cpu']:.2f} | {figures['last_loss']:.3f} |",
+            flush=True,
+        )
+
+
 def where(size: Size, num_steps: int = 3) -> dict[str, float]:
     """Milliseconds of a step of headrace by kind of work, summed over threads that work for it."""
     from torch.profiler import ProfilerActivity, profile
@@ -292,8 +351,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, help="write every figure as JSON")
     parser.add_argument("--where", choices=SIZES, help="print where a step of headrace goes, and nothing else")
+    parser.add_argument("--in-turns", action="store_true", help="one process, one step of each after the other")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.in_turns:
+        for size in arguments.sizes.split(","):
+            print_turns(size, in_turns(SIZES[size]))
+        return
     if arguments.one:
         print(json.dumps(contend(arguments.one, SIZES[arguments.sizes])))
         return
