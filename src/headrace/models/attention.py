@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from headrace.models.counts import LONG_ROW
 from headrace.models.dropout import drop
-from headrace.models.long_attention import Earlier, document_attention
+from headrace.models.long_attention import document_attention
 
 QUERY_BLOCK = 256
 COMPILED_QUERY_BLOCK, LONGEST_OF_THESE = 128, 1024
@@ -96,19 +96,26 @@ def segment_attention(
     query_BHTC: Tensor,
     key_BKTC: Tensor,
     value_BKTC: Tensor,
-    earlier: Earlier,
+    earlier_2BKSC: Tensor,
     document_BT: Tensor,
     *,
     rule: AttentionRule = CAUSAL,
 ) -> Tensor:
-    """The same for a segment of longer rows, whose S earlier tokens have left their keys and values; on CPUs.
+    """The same for a segment of longer rows, whose S earlier tokens have left keys and values; on CPUs.
 
     document_BT: of the earlier tokens and of the segment's, (B, S + T).
     """
     scale = rule.scale or query_BHTC.shape[-1] ** -0.5
     causal, window = rule.causal, rule.window
     return document_attention(
-        query_BHTC, key_BKTC, value_BKTC, document_BT, causal=causal, window=window, scale=scale, earlier=earlier
+        query_BHTC,
+        key_BKTC,
+        value_BKTC,
+        document_BT,
+        causal=causal,
+        window=window,
+        scale=scale,
+        earlier_2BKSC=earlier_2BKSC,
     )
 
 

@@ -39,13 +39,6 @@ class Piece(NamedTuple):
     """Whether the queries have seen the keys of the piece before, and these are more of them."""
 
 
-class Earlier(NamedTuple):
-    """What a segment's queries see of the segments before it."""
-
-    key_BKSC: Tensor
-    value_BKSC: Tensor
-
-
 def document_attention(
     query_BHTC: Tensor,
     key_BKTC: Tensor,
@@ -55,14 +48,17 @@ def document_attention(
     causal: bool,
     window: int | None,
     scale: float,
-    earlier: Earlier | None = None,
+    earlier_2BKSC: Tensor | None = None,
 ) -> Tensor:
     """Attention (B, H, T, C) of every token to those of its own document, as `AttentionRule` has it.
 
-    earlier: keys and values of S tokens that come before; document_BT is then that of all, (B, S + T).
+    earlier_2BKSC: keys and values of S tokens that come before; document_BT is then that of all, (B, S + T).
     """
-    before = earlier or Earlier(key_BKTC[:, :, :0], value_BKTC[:, :, :0])
-    mixed_BTHC, _ = _attend(query_BHTC, key_BKTC, value_BKTC, *before, document_BT, causal, window or 0, scale)
+    if earlier_2BKSC is None:
+        batch, heads, _, width = key_BKTC.shape
+        earlier_2BKSC = key_BKTC.new_empty(2, batch, heads, 0, width)
+    given = (query_BHTC, key_BKTC, value_BKTC, earlier_2BKSC, document_BT)
+    mixed_BTHC, _ = _attend(*given, causal, window or 0, scale)
     result: Tensor = mixed_BTHC.transpose(1, 2)
     return result
 
@@ -72,8 +68,7 @@ def _attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    earlier_key: Tensor,
-    earlier_value: Tensor,
+    earlier: Tensor,
     document: Tensor,
     causal: bool,
     window: int,
@@ -81,11 +76,11 @@ def _attend(
 ) -> tuple[Tensor, Tensor]:
     """What is mixed (B, T, H, C), and the logarithm of each query's sum of exponentials (B, T, H), float32."""
     batch, heads, time, width = query.shape
-    start = earlier_key.shape[2]
+    start = earlier.shape[3]
     mixed_BTHC = query.new_empty(batch, time, heads, width)
     logsumexp_BTH = query.new_empty(batch, time, heads, dtype=torch.float32)
     for piece in _pieces(document, query.dtype, start=start, causal=causal, window=window):
-        inputs = _inputs(piece, query, (earlier_key, key), (earlier_value, value))
+        inputs = _inputs(piece, query, (earlier[0], key), (earlier[1], value))
         mixed_1HTC, logsumexp_1HT = FORWARD(*inputs, 0.0, piece.causal, attn_mask=piece.mask_TS, scale=scale)
         mixed_THC, logsumexp_TH = mixed_1HTC[0].transpose(0, 1), logsumexp_1HT[0].transpose(0, 1)
         here = (piece.row, _behind(piece.queries, start))
@@ -106,9 +101,9 @@ def _attend_backward(
 
     kept: what went into `_attend`, and what came out.
     """
-    query, key, value, earlier_key, earlier_value, document, mixed, logsumexp = kept
+    query, key, value, earlier, document, mixed, logsumexp = kept
     batch, heads, time, width = query.shape
-    start, kv_heads = earlier_key.shape[2], key.shape[1]
+    start, kv_heads = earlier.shape[3], key.shape[1]
     # What pieces share is summed in float32: keys of windows, and queries that see earlier segments.
     query_BTHC = query.new_zeros(batch, time, heads, width, dtype=torch.float32 if start else query.dtype)
     key_BTKC = query.new_zeros(batch, time, kv_heads, width, dtype=torch.float32)
@@ -116,7 +111,7 @@ def _attend_backward(
     for piece in _pieces(document, query.dtype, start=start, causal=causal, window=window):
         here = (slice(piece.row, piece.row + 1), _behind(piece.queries, start))
         outputs = [each[here].transpose(1, 2) for each in (mixed, logsumexp)]
-        inputs = _inputs(piece, query, (earlier_key, key), (earlier_value, value))
+        inputs = _inputs(piece, query, (earlier[0], key), (earlier[1], value))
         by_query, by_key, by_value = BACKWARD(
             gradient[here].transpose(1, 2), *inputs, *outputs, 0.0, piece.causal, attn_mask=piece.mask_TS, scale=scale
         )
@@ -212,7 +207,7 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) 
 def _differentiate(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
     found = _attend_backward(gradient, list(ctx.saved_tensors), *ctx.rule)
     by_query, by_key, by_value = (each.transpose(1, 2) for each in found)
-    return by_query, by_key, by_value, None, None, None, None, None, None
+    return by_query, by_key, by_value, None, None, None, None, None
 
 
 _attend.register_autograd(_differentiate, setup_context=_remember)

@@ -5,8 +5,6 @@ Shape letters: B batch, T time in a segment, S time before it, K key-value heads
 
 from torch import Tensor, nn
 
-from headrace.models.long_attention import Earlier
-
 
 class EarlierSegments:
     """Keys and values that every block has made of rows so far, for the queries of later segments.
@@ -18,7 +16,7 @@ class EarlierSegments:
     def __init__(self, document_BT: Tensor) -> None:
         """document_BT: that of whole rows."""
         self._document_BT = document_BT
-        self._kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._kept: dict[nn.Module, Tensor] = {}
         self.start = 0
         """Place of the first token of the segment that is read."""
 
@@ -32,14 +30,12 @@ class EarlierSegments:
         """Document ids (B, S + T) of a segment's tokens and of those before it."""
         return self._document_BT[:, : self.start + num_new]
 
-    def join(self, reader: nn.Module, key_BKTC: Tensor, value_BKTC: Tensor) -> Earlier:
-        """What a block's attention has made of earlier segments; keeps what it made of this one."""
+    def join(self, reader: nn.Module, key_BKTC: Tensor, value_BKTC: Tensor) -> Tensor:
+        """Keys and values (2, B, K, S, C) that a block's attention has made of earlier segments; keeps these."""
         if reader not in self._kept:
             batch, heads, _, width = key_BKTC.shape
-            shape = (batch, heads, self._document_BT.shape[1], width)
-            self._kept[reader] = (key_BKTC.new_empty(shape), value_BKTC.new_empty(shape))
-        earlier, end = [], self.start + key_BKTC.shape[2]
-        for buffer, new in zip(self._kept[reader], (key_BKTC, value_BKTC), strict=True):
-            buffer[:, :, self.start : end] = new.detach()
-            earlier.append(buffer[:, :, : self.start])
-        return Earlier(*earlier)
+            self._kept[reader] = key_BKTC.new_empty(2, batch, heads, self._document_BT.shape[1], width)
+        buffer, end = self._kept[reader], self.start + key_BKTC.shape[2]
+        for kept, new in zip(buffer, (key_BKTC, value_BKTC), strict=True):
+            kept[:, :, self.start : end] = new.detach()
+        return buffer[:, :, :, : self.start]

@@ -16,7 +16,7 @@ from headrace.objectives.config import (
 )
 from headrace.tokens.mixture_config import CorruptionConfig, CurriculumConfig, MixtureConfig
 from headrace.train.batch_config import Batch, BatchConfig
-from headrace.train.lengths import LengthWarmUpConfig
+from headrace.train.length_config import LengthWarmUpConfig
 from headrace.train.memory.config import AnyMemoryConfig, MemoryConfig
 from headrace.train.optimizer_config import AdamWConfig, OptimizerConfig
 from headrace.train.schedule_config import AverageConfig, Schedule, ScheduleConfig, SpikeConfig

@@ -4,22 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
 
-from headrace.config import Config
 from headrace.tokens import Batch
-
-
-class LengthWarmUpConfig(Config):
-    """Rows cut short at first, each length twice the one before and for as many tokens as every other.
-
-    Short rows are quick and enough for what is learnt first. Source: Li et al. 2022, arXiv 2108.06084.
-    """
-
-    from_tokens: PositiveInt
-    """Tokens of the first rows, at least; a half, a quarter, an eighth ... of the row."""
-    share: float = Field(default=0.3, gt=0, le=1)
-    """Share of the stage's tokens after which rows are whole."""
+from headrace.train.length_config import LengthWarmUpConfig
 
 
 @dataclass(frozen=True)

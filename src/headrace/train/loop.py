@@ -189,25 +189,27 @@ class Loop:
         """Takes the step, unless it must be refused; True if it was taken."""
         spikes, before, loss = self.config.skip_spikes, state.progress, sums.loss / sums.num_targets
         verdict = judge(spikes, before, loss=loss, norm=norm)
-        if verdict.action != "take":
-            self._report_refusal(before, verdict.reason)
-        if verdict.action == "go_back":
-            self._go_back(state)
-            return False
-        if verdict.action == "refuse":
-            state.progress = after_refusal(before)
+        if verdict.action == "take":
+            self._take(state, sums, loss=loss, norm=norm)
         else:
-            state.optimizer.step()
-            if state.adapters is not None:
-                state.adapters.after_update(before.num_updates + 1)
-            progress = after_update(spikes, before, loss=loss, norm=norm)
-            clip = self.config.clip_gradient
-            measured = sums.noise_and_signal(norm=norm, size=before.batch_factor, largest_norm=clip)
-            state.progress = self.batch_size.after_update(progress, measured)
+            self._report_refusal(before, verdict.reason)
+            if verdict.action == "go_back":
+                self._go_back(state)
+            else:
+                state.progress = after_refusal(before)
         state.optimizer.zero_grad()
         if state.average:
             state.average.update(state.model, state.progress.step, size=before.batch_factor)
         return verdict.action == "take"
+
+    def _take(self, state: TrainState, sums: StepSums, *, loss: float, norm: float) -> None:
+        before, clip = state.progress, self.config.clip_gradient
+        state.optimizer.step()
+        if state.adapters is not None:
+            state.adapters.after_update(before.num_updates + 1)
+        progress = after_update(self.config.skip_spikes, before, loss=loss, norm=norm)
+        measured = sums.noise_and_signal(norm=norm, size=before.batch_factor, largest_norm=clip)
+        state.progress = self.batch_size.after_update(progress, measured)
 
     def _report_refusal(self, before: Progress, reason: str) -> None:
         if self.metrics is None:
@@ -231,7 +233,6 @@ class Loop:
         before, best_step = state.progress, self.group.agree(state.progress.best_step or 0)
         tensors, best = self.checkpoints.load(best_step)
         state.restore(tensors, after_going_back(before, best))
-        state.optimizer.zero_grad()
         if self.metrics is not None:
             logger.warning("going back to the weights of step %d, and on with the batches to come.", best_step)
             self.metrics.write("roll_back", {"step": state.progress.step, "to_step": best_step})

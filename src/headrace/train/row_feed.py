@@ -16,7 +16,8 @@ from headrace.train.config import StageConfig
 from headrace.train.data import corruption, order_rows
 from headrace.train.feed import Feed
 from headrace.train.given import Stage
-from headrace.train.lengths import CutRows, LengthWarmUpConfig
+from headrace.train.length_config import LengthWarmUpConfig
+from headrace.train.lengths import CutRows
 
 
 def row_feed(stage: Stage, group: Group) -> Feed:

@@ -104,7 +104,7 @@ def test_it_is_a_sound_operation_of_torch(dtype: torch.dtype, window: int, start
 
     torch.library.opcheck(
         torch.ops.headrace.document_attention.default,
-        (*inputs, key[:, :, :start], value[:, :, :start], document, True, window, 0.3),
+        (*inputs, torch.stack([key, value])[:, :, :, :start], document, True, window, 0.3),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_static"),
     )
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from headrace.models import long_attention
 from headrace.models.attention import AttentionRule, packed_attention, segment_attention
 from headrace.models.decoder import Decoder
-from headrace.models.long_attention import Earlier
 from headrace.models.segments import EarlierSegments
 
 VOCABULARY = 40
@@ -62,7 +61,7 @@ def test_outputs_and_gradients_are_those_of_keys_without_gradient(
         else:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(long_attention, "LEAST_BLOCK", 4)
-                earlier = Earlier(key[:, :, :start], value[:, :, :start])
+                earlier = torch.stack([key, value])[:, :, :, :start]
                 mixed = segment_attention(*new, earlier, document, rule=rule)
                 mixed.square().sum().backward()
         if whole:

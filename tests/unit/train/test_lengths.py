@@ -23,7 +23,8 @@ from headrace.parallel import Group
 from headrace.tokens.batch import IGNORED, Batch
 from headrace.train.config import StageConfig
 from headrace.train.gradient import finish_gradient
-from headrace.train.lengths import CutRows, LengthWarmUpConfig
+from headrace.train.length_config import LengthWarmUpConfig
+from headrace.train.lengths import CutRows
 from headrace.train.optimizer import build_optimizer
 from headrace.train.optimizer_config import AdamWConfig
 from headrace.train.row_feed import row_feed
