@@ -5,7 +5,9 @@
 
 The state is that of AdamW after a step: weights and two moments in float32. Every round changes it and writes it once
 with each: headrace's checkpoints, which are hashed and read back whole or not at all; torch's distributed checkpoint,
-asynchronous and not; `torch.save`. A round's first writing, which also gets memory for the copy, is told apart.
+asynchronous and not; `torch.save`. What counts is what training waits: for the call, and, after a second of products as
+a step would compute them, until the state may change. The first writing, which also gets memory for the copy, is told
+apart.
 """
 
 import argparse
@@ -27,7 +29,8 @@ from headrace.train.optimizer_config import AdamWConfig
 from headrace.train.progress import Progress
 from headrace.train.state import TrainState
 
-Wait = Callable[[], object]
+Waits = tuple[Callable[[], object], Callable[[], object]]
+"""Return when the state may change, and when it is on the disk."""
 
 
 def fresh_state(preset: str) -> TrainState:
@@ -43,6 +46,17 @@ def fresh_state(preset: str) -> TrainState:
     return state
 
 
+def compute(seconds: float = 1.0) -> None:
+    """Products, as a step has them."""
+    left, start = torch.ones(1024, 1024), time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        torch.mm(left, left)
+
+
+def nothing() -> None:
+    """Nobody waits."""
+
+
 def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,22 +69,22 @@ def main() -> None:
         folder = Path(temporary)
         checkpoints = Checkpoints(folder / "headrace", CheckpointConfig(every_seconds=0.0, keep=1))
 
-        def headrace(step: int) -> Wait:
+        def headrace(step: int) -> Waits:
             state.progress = Progress(step=step)
             checkpoints.write(state)
-            return checkpoints.wait
+            return checkpoints.let_change, checkpoints.wait
 
-        def torch_async(step: int) -> Wait:
+        def torch_async(step: int) -> Waits:
             future = dcp.async_save(state.tensors(), checkpoint_id=folder / "async" / str(step % 2))
-            return future.result
+            return nothing, future.result
 
-        def torch_sync(step: int) -> Wait:
+        def torch_sync(step: int) -> Waits:
             dcp.save(state.tensors(), checkpoint_id=folder / "sync" / str(step % 2))
-            return lambda: None
+            return nothing, nothing
 
-        def torch_save(_: int) -> Wait:
+        def torch_save(_: int) -> Waits:
             torch.save(state.tensors(), folder / "saved.pt")
-            return lambda: None
+            return nothing, nothing
 
         ways = {
             "headrace": headrace,
@@ -84,9 +98,13 @@ def main() -> None:
                 for tensor in state.tensors().values():
                     tensor.detach().mul_(1.0001)
                 start = time.perf_counter()
-                wait = write(step)
+                may_change, is_written = write(step)
                 stalled = time.perf_counter() - start
-                wait()
+                compute()
+                computed = time.perf_counter()
+                may_change()
+                stalled += time.perf_counter() - computed
+                is_written()
                 times[name].append((stalled, time.perf_counter() - start))
         checkpoints.close()
     print(f"{size / 1e9:.2f} GB of state, medians of {given.rounds}\n")

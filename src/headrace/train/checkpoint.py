@@ -1,8 +1,8 @@
 """Checkpoints: folders `step-N`, whole or not there, written in the background, believed only after their hashes agree.
 
-A step is copied in memory (the loop waits for that alone), written beside its final name, hashed, synced, and
-renamed. The newest that verifies is the one that is resumed; a damaged one is removed with a warning that names its
-file.
+A step is copied in memory while the next one computes (its update alone waits for that), written beside its final
+name, hashed, synced, and renamed. The newest that verifies is the one that is resumed; a damaged one is removed with a
+warning that names its file.
 """
 
 import logging
@@ -10,6 +10,7 @@ import shutil
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import orjson
 from safetensors.torch import load_file
@@ -24,7 +25,7 @@ from headrace.trace import span
 from headrace.train.config import CheckpointConfig
 from headrace.train.memory.tensor_file import AT_ONCE, Writing, write_tensors
 from headrace.train.progress import Progress
-from headrace.train.state import TrainState
+from headrace.train.state import TrainState, copy_into
 
 logger = logging.getLogger("headrace")
 
@@ -50,6 +51,8 @@ class Checkpoints:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
         self._room: dict[str, Tensor] = {}
+        self._is_read = Event()
+        self._is_read.set()
         self._last_seconds = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -101,15 +104,20 @@ class Checkpoints:
             self.write(state)
 
     def write(self, state: TrainState) -> None:
-        """Writes the state in the background, once an earlier one is written."""
-        self.wait()
+        """Writes the state in the background, once an earlier one is written. See `let_change`."""
         with span("checkpoint_stall", step=state.progress.step):
-            tensors = state.snapshot(self._room) if self._how.copied else state.tensors()
-            progress = state.progress
-            self._writing = self._pool.submit(self._write, tensors, progress)
+            self.wait()
+            self._is_read.clear()
+            self._writing = self._pool.submit(self._copy_and_write, state.tensors(), state.progress)
             if not self._how.copied:
                 self.wait()
         self._last_seconds = time.monotonic()
+
+    def let_change(self) -> None:
+        """Returns when nobody reads the state any more. To be called before anything of it changes."""
+        if not self._is_read.is_set():
+            with span("checkpoint_stall"):
+                self._is_read.wait()
 
     def wait(self) -> None:
         """Returns when nothing is being written. Raises what the writer raised."""
@@ -123,6 +131,15 @@ class Checkpoints:
         finally:
             self._pool.shutdown()
             self._room.clear()
+
+    def _copy_and_write(self, tensors: dict[str, Tensor], progress: Progress) -> None:
+        try:
+            if self._how.copied:
+                tensors = copy_into(self._room, tensors)
+                self._is_read.set()
+            self._write(tensors, progress)
+        finally:
+            self._is_read.set()
 
     def _write(self, tensors: dict[str, Tensor], progress: Progress) -> None:
         final = self._path(progress.step)

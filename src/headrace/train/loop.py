@@ -82,6 +82,7 @@ class Loop:
                 self.ceiling.keep()
             improved = self._validate(state)
             self._checkpoint(state, improved=improved)
+        self.checkpoints.let_change()
 
     def close(self) -> None:
         """Returns when everything is on the disk. Raises what the writer of checkpoints raised."""
@@ -112,6 +113,7 @@ class Loop:
         num_targets = self.feed.objective.count(batch)
         if not num_targets:
             return self._pass_over(state, rate)
+        self.checkpoints.let_change()
         with by_block.updating(num_targets, step=state.progress.step + 1) as updated:
             loss = self._accumulate(state.model, [batch]).loss / num_targets
         state.progress = after_update(None, state.progress, loss=loss, norm=updated.norm)
@@ -188,6 +190,7 @@ class Loop:
     def _update(self, state: TrainState, sums: StepSums, *, norm: float) -> bool:
         """Takes the step, unless it must be refused; True if it was taken."""
         spikes, before, loss = self.config.skip_spikes, state.progress, sums.loss / sums.num_targets
+        self.checkpoints.let_change()
         verdict = judge(spikes, before, loss=loss, norm=norm)
         if verdict.action == "take":
             self._take(state, sums, loss=loss, norm=norm)

@@ -1,5 +1,6 @@
 """Everything that training changes, and its form on disk."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -33,23 +34,6 @@ class TrainState:
             tensors |= {f"{ADAPTER}{name}": tensor for name, tensor in self.adapters.state().items()}
         return tensors
 
-    def snapshot(self, room: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A copy of all tensors, so that the loop may go on at once while they are written.
-
-        room: copies of an earlier time, into which those are written that still fit; new memory takes as long to get
-        as to fill.
-        """
-        tensors = self.tensors()
-        for name in room.keys() - tensors.keys():
-            del room[name]
-        for name, tensor in tensors.items():
-            copy = room.get(name)
-            if copy is not None and (copy.shape, copy.dtype) == (tensor.shape, tensor.dtype):
-                copy.copy_(tensor)
-            else:
-                room[name] = tensor.clone()
-        return dict(room)
-
     def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
         """Takes over what `tensors` gave, to the bit."""
         self.progress = progress
@@ -70,3 +54,18 @@ class TrainState:
 def below(tensors: dict[str, Tensor], beginning: str) -> dict[str, Tensor]:
     """The tensors whose names begin so, by the rest of their names."""
     return {name.removeprefix(beginning): tensor for name, tensor in tensors.items() if name.startswith(beginning)}
+
+
+def copy_into(room: dict[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of tensors, by name. They lie in `room`, where those of an earlier time that still fit are used again: new
+    memory takes as long to get as to fill.
+    """
+    for name in room.keys() - tensors.keys():
+        del room[name]
+    for name, tensor in tensors.items():
+        copy = room.get(name)
+        if copy is not None and (copy.shape, copy.dtype) == (tensor.shape, tensor.dtype):
+            copy.copy_(tensor)
+        else:
+            room[name] = tensor.detach().clone()
+    return dict(room)

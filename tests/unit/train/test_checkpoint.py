@@ -20,7 +20,7 @@ from headrace.train.config import CheckpointConfig
 from headrace.train.optimizer import build_optimizer
 from headrace.train.optimizer_config import AdamWConfig
 from headrace.train.progress import Progress
-from headrace.train.state import TrainState
+from headrace.train.state import TrainState, copy_into
 
 Open = Callable[..., Checkpoints]
 
@@ -67,7 +67,7 @@ def test_what_is_loaded_is_what_was_offered_to_the_bit(open_checkpoints: Open) -
     other.restore(*open_checkpoints().load(checkpoints.newest()))
 
     assert other.progress == state.progress
-    one, two = state.snapshot({}), other.snapshot({})
+    one, two = state.tensors(), other.tensors()
     assert one.keys() == two.keys()
     assert len(one) == 3 * len(list(state.model.parameters()))
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -75,10 +75,11 @@ def test_what_is_loaded_is_what_was_offered_to_the_bit(open_checkpoints: Open) -
 
 def test_training_may_go_on_while_a_checkpoint_is_written(open_checkpoints: Open) -> None:
     state = state_after(1)
-    before = state.snapshot({})
+    before = copy_into({}, state.tensors())
     checkpoints = open_checkpoints()
 
     checkpoints.offer(state)
+    checkpoints.let_change()
     with torch.no_grad():
         for parameter in state.model.parameters():
             parameter.fill_(0.0)
