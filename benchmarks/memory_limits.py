@@ -91,7 +91,7 @@ def write_recipe(folder: Path, width: int, limit_bytes: int, *, trains: bool) ->
     if not text.exists():
         draw = random.Random(1)
         words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(20_000)]
-        lines = (" ".join(words[int(draw.paretovariate(0.7)) % len(words)] for _ in range(300)) for _ in range(600))
+        lines = (" ".join(draw.choices(words, k=300)) for _ in range(600))
         text.write_text("".join(json.dumps({"text": line}) + "\n" for line in lines))
     stage = {
         "tokens": STEPS * STEP_TOKENS,

@@ -52,6 +52,7 @@ class BarProgress:
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._current: tuple[str, TaskID] | None = None
+        self._done = 0.0
         self._built = False
 
     def __call__(self, record: Record) -> None:
@@ -75,8 +76,10 @@ class BarProgress:
 
     def _update(self, record: Record) -> None:
         name = stage_name(record)
-        if self._current is None or self._current[0] != name + record["unit"]:
+        begins_anew = record["done"] < self._done  # as where a model is measured twice
+        if self._current is None or self._current[0] != name + record["unit"] or begins_anew:
             self._begin(name, record["unit"], total=record["total"], completed=record["done"])
+        self._done = record["done"]
         assert self._current is not None, "a bar was begun above"
         self._bars.update(self._current[1], completed=record["done"], total=record["total"], detail=detail_of(record))
 
@@ -92,6 +95,7 @@ class PlainProgress:
     def __init__(self) -> None:
         self._printed = time.monotonic()
         self._began: tuple[str, float, float] = ("", 0.0, 0.0)
+        self._done = 0.0
         self._built = False
 
     def __call__(self, record: Record) -> None:
@@ -106,8 +110,9 @@ class PlainProgress:
 
     def _update(self, record: Record) -> None:
         now, name = time.monotonic(), stage_name(record)
-        if self._began[0] != name:
+        if self._began[0] != name or record["done"] < self._done:
             self._began = (name, now, record["done"])
+        self._done = record["done"]
         if now - self._printed < PLAIN_SECONDS:
             return
         self._printed = now

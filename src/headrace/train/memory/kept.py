@@ -4,8 +4,8 @@ Formulas for this have to follow every change of a kernel; a row through one blo
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,29 +52,35 @@ def measure_blocks(
     body = next((module for module in model.modules() if isinstance(module, Transformer)), None)
     if body is None:
         return [], 1
-    with _watched(body) as seen, torch.no_grad():
+    first = {kind_of(block): block for block in reversed(list(body.all_blocks))}
+    with _watched(list(first.values())) as seen, torch.no_grad(), suppress(_AllSeenError):
         objective.loss(model, part, how)
-    found: dict[tuple[Any, ...], BlockCosts] = {}
-    costs = []
     with how.autocast():
-        for block in body.all_blocks:
-            kind = (block.attention.rule, hasattr(block, "source_attention"))
-            if kind not in found:
-                found[kind] = _costs(block, *seen[block])
-            costs.append(found[kind])
-    return costs, max(x_1TD.shape[1] for x_1TD, _ in seen.values())
+        found = {kind: _costs(block, *seen[block]) for kind, block in first.items()}
+    return [found[kind_of(block)] for block in body.all_blocks], max(x_1TD.shape[1] for x_1TD, _ in seen.values())
+
+
+def kind_of(block: Block) -> tuple[Any, ...]:
+    """Equal for blocks that are built alike."""
+    return block.attention.rule, hasattr(block, "source_attention")
+
+
+class _AllSeenError(Exception):
+    """Ends a forward pass of which the rest tells nothing, and would bring weights into memory that lie on disk."""
 
 
 @contextmanager
-def _watched(body: Transformer) -> Iterator[dict[Block, tuple[Tensor, Row]]]:
-    """What enters each block, of the first row, once the model has read something."""
+def _watched(blocks: Collection[Block]) -> Iterator[dict[Block, tuple[Tensor, Row]]]:
+    """What enters each of some blocks, of the first row, when a model reads something; which ends with the last."""
     seen: dict[Block, tuple[Tensor, Row]] = {}
 
     def look(block: nn.Module, given: tuple[Any, ...]) -> None:
         assert isinstance(block, Block), "only blocks are watched"
         seen[block] = (given[0][:1].clone(), given[1])
+        if len(seen) == len(blocks):
+            raise _AllSeenError
 
-    handles = [block.register_forward_pre_hook(look) for block in body.all_blocks]
+    handles = [block.register_forward_pre_hook(look) for block in blocks]
     try:
         yield seen
     finally:
