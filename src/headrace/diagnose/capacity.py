@@ -125,4 +125,4 @@ def _check_disk(needed: float, folder: Path, *, what: str) -> None:
 
 
 def _gigabytes(size: float) -> str:
-    return f"{size / 1e9:,.1f} GB"
+    return f"{size / 1e9:,.2f} GB"

@@ -105,6 +105,11 @@ def segment_attention(
 
     document_BT: of the earlier tokens and of the segment's, (B, S + T).
     """
+    time, total = query_BHTC.shape[2], document_BT.shape[1]
+    if total <= LONG_ROW:  # kernels for each length of a document would take more memory than all scores
+        keys, values = (torch.cat(parts, dim=2) for parts in zip(earlier_2BKSC, (key_BKTC, value_BKTC), strict=True))
+        visible_BTS = _sight(document_BT, None, rule)(slice(total - time, total), slice(0, total))
+        return _attend(query_BHTC, keys, values, visible_BTS, scale=rule.scale)
     scale = rule.scale or query_BHTC.shape[-1] ** -0.5
     causal, window = rule.causal, rule.window
     return document_attention(

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from headrace.errors import RunError
+from headrace.errors import RunError, UserError
 
 POLL_SECONDS = 0.1
 
@@ -13,8 +13,8 @@ POLL_SECONDS = 0.1
 def launch(module: str, arguments: Sequence[str], *, num_processes: int) -> None:
     """Runs `python -m module arguments` as one group of processes and waits for it.
 
-    Raises RunError if the group ends with an error; its own output has said which and why. If this process ends, so
-    does the group: Ctrl-C ends the agent, and agent and workers each watch their parent.
+    Raises RunError or UserError, as the group has ended with; its own output has said which and why. If this process
+    ends, so does the group: Ctrl-C ends the agent, and agent and workers each watch their parent.
     """
     command = [sys.executable, "-m", "headrace.parallel.agent", f"--nproc-per-node={num_processes}", "--nnodes=1"]
     command += [
@@ -36,6 +36,7 @@ def launch(module: str, arguments: Sequence[str], *, num_processes: int) -> None
             agent.wait()
             raise
     if code:
-        raise RunError(
+        error = UserError if code == UserError.exit_code else RunError
+        raise error(
             f"training with {num_processes} processes ended with exit code {code}; its own message stands above."
         )

@@ -50,6 +50,10 @@ def _sentence(stage: Stage) -> str:
         }[summary.get("published", "best")]
     if summary["stopped_early"]:
         text += "; stopped early, because the held-out loss no longer fell"
+    if left_out := summary.get("skipped_steps"):
+        text += f"; {plural(left_out, 'step')} left out, because loss or gradient was out of line"
+    if roll_backs := summary.get("roll_backs"):
+        text += f"; gone back to its best weights {plural(roll_backs, 'time')}"
     return text + "."
 
 

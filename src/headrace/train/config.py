@@ -194,6 +194,8 @@ class StageConfig(Config):
             raise ValueError(
                 f"length_warm_up is not for pairs of rows, as {self.objective.name} has them; leave it out"
             )
+        if self.length_warm_up is not None and self.keep_before_cool_down:
+            raise ValueError("keep_before_cool_down: a longer stage would cut rows elsewhere; leave length_warm_up out")
         if self.segment_tokens is None:
             return self
         wrong = {
@@ -206,7 +208,7 @@ class StageConfig(Config):
             and self.adapter.prefix is not None,
         }
         if found := next((reason for reason, is_so in wrong.items() if is_so), None):
-            raise ValueError(f"segment_tokens {found}")
+            raise ValueError(f"segment_tokens {found}. Leave one of them out")
         return self
 
     @model_validator(mode="after")

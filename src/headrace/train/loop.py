@@ -175,7 +175,7 @@ class Loop:
         return finish_gradient(
             trainable(state.model).values(),
             num_targets=sums.num_targets,
-            loss=sums.loss,
+            loss=sums.loss / sums.num_targets,
             largest_norm=self.config.clip_gradient,
             step=state.progress.step + state.progress.batch_factor,
             may_be_refused=may_be_refused(self.config.skip_spikes, state.progress),

@@ -80,8 +80,8 @@ class TailConfig(Config):
 class SpikeConfig(Alternatives):
     """Which steps are refused: those whose loss or gradient is far out of line. OLMo-core's rule, with bounds."""
 
-    window: PositiveInt = Field(default=128, le=4096)
-    """Steps that were taken before, which tell what is in line; half of them must be there."""
+    window: PositiveInt = Field(default=128, ge=2, le=4096)
+    """Steps that were taken before, which tell what is in line; half of them must be there, and two at least."""
     deviations: float = Field(default=6.0, ge=0)
     """Standard deviations above their mean from which a loss or a gradient's norm is a spike."""
     most_in_a_row: PositiveInt = 3
@@ -90,9 +90,9 @@ class SpikeConfig(Alternatives):
     most: PositiveInt = 50
     """Steps refused in the whole stage."""
     roll_backs: PositiveInt | None = None
-    """Times that the stage goes back to the weights with the lowest held-out loss, and on with the batches to come,
-    where a step is out of line and no more may be refused. Source: Chowdhery et al. 2022, arXiv 2204.02311, section
-    5.1. None: never."""
+    """Times that the stage goes back to the weights with the lowest held-out loss, once that was measured, and on with
+    the batches to come, where a step is out of line and no more may be refused. Source: Chowdhery et al. 2022, arXiv
+    2204.02311, section 5.1. None: never."""
 
 
 def _shaped(given: Any) -> Any:

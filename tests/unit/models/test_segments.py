@@ -10,7 +10,7 @@ from small_models import rough_decoder, small_config
 from test_long_attention import random_case
 from torch import Tensor
 
-from headrace.models import long_attention
+from headrace.models import attention, long_attention
 from headrace.models.attention import AttentionRule, packed_attention, segment_attention
 from headrace.models.decoder import Decoder
 from headrace.models.segments import EarlierSegments
@@ -41,11 +41,12 @@ def read_in_segments(model: Decoder, given: tuple[Tensor, Tensor, Tensor], segme
     time=st.integers(2, 24),
     segment=st.integers(1, 25),
     heads=st.sampled_from([(4, 2), (3, 3)]),
+    longest=st.sampled_from([1, 2048]),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=40)
+@settings(max_examples=60)
 def test_outputs_and_gradients_are_those_of_keys_without_gradient(
-    window: int | None, time: int, segment: int, heads: tuple[int, int], seed: int
+    window: int | None, time: int, segment: int, heads: tuple[int, int], longest: int, seed: int
 ) -> None:
     """Against the same attention over whole rows, whose earlier keys and values are cut off."""
     query, key, value, document = random_case(time, *heads, seed=seed)
@@ -61,6 +62,7 @@ def test_outputs_and_gradients_are_those_of_keys_without_gradient(
         else:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(long_attention, "LEAST_BLOCK", 4)
+                patch.setattr(attention, "LONG_ROW", longest)
                 earlier = torch.stack([key, value])[:, :, :, :start]
                 mixed = segment_attention(*new, earlier, document, rule=rule)
                 mixed.square().sum().backward()

@@ -98,6 +98,7 @@ def test_segments_are_another_way_to_the_same_losses(road: Road, tmp_path: Path)
         ({"segment_tokens": 8, "objective": {"name": "masked"}}, "segment_tokens is for the objective causal"),
         ({"segment_tokens": 8, "compile": "on"}, "segment_tokens is not for compiled kernels"),
         ({"segment_tokens": 8, "updates": "by_block"}, "segment_tokens has steps of several parts"),
+        ({"length_warm_up": SHORT, "keep_before_cool_down": True}, "leave length_warm_up out"),
         ({"length_warm_up": SHORT, "objective": {"name": "span_denoising"}}, "length_warm_up is not for pairs"),
     ],
 )
