@@ -142,7 +142,7 @@ def test_an_absurd_model_is_refused_with_both_figures_and_a_remedy(tmp_path: Pat
         check_training(STAGE, ABSURD, vocabulary_size=8192, row_tokens=256, num_processes=1, folder=tmp_path / "runs")
 
     assert caught.match(
-        r"training 26,\d{3},\d{3}\.\d M parameters needs about [\d,]+\.\d GB of memory and [\d,]+\.\d GB are free"
+        r"training 26,\d{3},\d{3}\.\d M parameters needs about [\d,]+\.\d\d GB of memory and [\d,]+\.\d\d GB are free"
     )
     assert caught.match("Use a smaller model or vocabulary, shorter rows")
     assert caught.value.exit_code == 2
@@ -166,7 +166,7 @@ def test_a_limit_that_is_written_counts_and_leaner_ways_need_less(tmp_path: Path
 
     assert least < forecast_training_bytes(STAGE, model, **given)
     assert all(least_training_bytes(StageConfig(**way), model, **given) <= least for way in ways)
-    with pytest.raises(CapacityError, match=r"1\.0 GB are allowed by train\.memory"):
+    with pytest.raises(CapacityError, match=r"1\.00 GB are allowed by train\.memory"):
         check_training(StageConfig(memory="1GB"), model, **given, num_processes=1, folder=tmp_path)
     check_training(StageConfig(memory="4GB"), model, **given, num_processes=1, folder=tmp_path)
 
@@ -175,7 +175,7 @@ def test_more_checkpoints_than_disk_are_refused(tmp_path: Path) -> None:
     stage = StageConfig(checkpoint=CheckpointConfig(keep=10**12))
 
     with pytest.raises(
-        CapacityError, match=r"the checkpoints of this training needs? about [\d,]+\.\d GB of disk below"
+        CapacityError, match=r"the checkpoints of this training needs? about [\d,]+\.\d\d GB of disk below"
     ):
         check_training(stage, TINY, vocabulary_size=512, row_tokens=64, num_processes=1, folder=tmp_path)
 
@@ -199,7 +199,7 @@ def test_more_text_than_the_disk_holds_is_refused_before_a_byte_is_read(
         check_corpus_disk(files, tmp_path / "runs" / "store")
 
     assert caught.match(
-        r"curating 7 files needs about 115,448\.\d GB of disk below .*runs/store and [\d,]+\.\d GB are free"
+        r"curating 7 files needs about 115,448\.\d\d GB of disk below .*runs/store and [\d,]+\.\d\d GB are free"
     )
     assert caught.match("put the runs elsewhere with --runs")
     assert os.listdir(tmp_path) == ["raw"]
