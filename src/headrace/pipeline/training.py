@@ -124,7 +124,8 @@ def take_part(job: TrainingJob) -> dict[str, Any]:
     )
     with join_group() as group:
         summary = train_stage(stage, group)
-    return {**summary, "peak_memory_bytes": _peak_memory_bytes()} if summary else {}
+        peak = sum(group.gather(_peak_memory_bytes()))
+    return {**summary, "peak_memory_bytes": peak} if summary else {}
 
 
 def record_training(job: TrainingJob, listeners: Sequence[Listener]) -> dict[str, Any]:

@@ -134,16 +134,30 @@ def ends(dimension: Dimension) -> Sequence[Any]:
     return (dimension.low, dimension.high) if isinstance(dimension, Range) else dimension
 
 
-def written_values(recipe: Recipe, space: Mapping[str, Dimension]) -> dict[str, Any] | None:
+def written_values(request: SearchRequest) -> dict[str, Any] | None:
     """What the recipe itself says of the keys of a space; None if any of it lies outside."""
     found = {}
-    for key, dimension in space.items():
-        value = _value_at(recipe.as_json(), key)
-        inside = dimension.has(value) if isinstance(dimension, Range) else value in dimension
-        if value is None or not inside:
+    for key, dimension in request.config.space.items():
+        value = _value_at(request.recipe.as_json(), key)
+        if not isinstance(dimension, Range):
+            value = next((choice for choice in dimension if _says(request, key, choice, value)), None)
+        elif value is not None and not dimension.has(value):
+            return None
+        if value is None:
             return None
         found[key] = value
     return found
+
+
+def _says(request: SearchRequest, key: str, choice: Any, value: Any) -> bool:
+    """Whether a choice, with what it leaves out filled in, is what the recipe says."""
+    if not isinstance(choice, dict):
+        return bool(choice == value)
+    try:
+        recipe = check_recipe(request.written({key: choice}, name=request.recipe.name), str(request.origin))
+    except RecipeError:
+        return False
+    return bool(_value_at(recipe.as_json(), key) == value)
 
 
 def _value_at(values: Any, key: str) -> Any:

@@ -67,7 +67,7 @@ class Study:
         known, identity = self._study.user_attrs.get("identity"), _identity(self._request)
         if known is None:
             # What the recipe itself says, if it may be tried, comes first: others are to be compared with it.
-            if values := written_values(self._request.recipe, self._config.space):
+            if values := written_values(self._request):
                 labels = {key: label_of(value) for key, value in values.items()}
                 self._study.enqueue_trial(labels, skip_if_exists=True)
             self._study.set_user_attr("identity", identity)

@@ -99,7 +99,9 @@ class BatchConfig(Alternatives):
 
 
 def _named(given: Any) -> Any:
-    return ({} if given == "fixed" else {given: {}}) if given in WORDS else given
+    if isinstance(given, str) and given not in WORDS:
+        raise ValueError(f"{given!r} is no rule; write {', '.join(WORDS)}, or {{warm_up: {{double_at: [0.1, 0.3]}}}}")
+    return ({} if given == "fixed" else {given: {}}) if isinstance(given, str) else given
 
 
 Batch = Annotated[

@@ -141,6 +141,8 @@ def test_a_trial_is_the_recipe_with_other_values_and_without_its_search(request_
     [
         ({"train.learning_rate": RATES, "model.depth": [2, 4]}, {"train.learning_rate": 0.002, "model.depth": 2}),
         ({"train.0.optimizer.name": ["lion", "adamw"]}, {"train.0.optimizer.name": "adamw"}),
+        ({"train.optimizer": [{"name": "muon"}, {"name": "adamw"}]}, {"train.optimizer": {"name": "adamw"}}),
+        ({"train.optimizer": [{"name": "muon"}, {"name": "adamw", "beta1": 0.8}]}, None),
         ({"train.learning_rate": RATES, "model.depth": [3, 4]}, None),
         ({"model.depth": {"low": 1, "high": 5, "step": 2}}, None),
         ({"model.depth": {"low": 0, "high": 5, "step": 2}}, {"model.depth": 2}),
@@ -152,4 +154,4 @@ def test_what_the_recipe_says_itself_is_known_if_it_may_be_tried(
 ) -> None:
     request = request_of(space)
 
-    assert written_values(request.recipe, request.config.space) == found
+    assert written_values(request) == found
