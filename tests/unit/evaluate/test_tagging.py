@@ -48,7 +48,7 @@ def ours(tags: list[list[str]]) -> list[tuple[int, str, int, int]]:
     return [(int(n), types[kind], int(a - offsets[n]), int(b - offsets[n])) for n, kind, a, b in rows]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sentences=SENTENCES)
 def test_entities_are_those_of_conlleval(sentences: list[list[tuple[str, str]]]) -> None:
     tags = [[tag for tag, _ in sentence] for sentence in sentences]
@@ -56,7 +56,7 @@ def test_entities_are_those_of_conlleval(sentences: list[list[tuple[str, str]]])
     assert ours(tags) == [(n, *entity) for n, each in enumerate(tags) for entity in conlleval_entities(each)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sentences=SENTENCES.filter(bool))
 def test_figures_are_those_of_counting_by_hand(sentences: list[list[tuple[str, str]]]) -> None:
     truth, guess = ([[pair[side] for pair in sentence] for sentence in sentences] for side in (0, 1))

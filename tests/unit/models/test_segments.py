@@ -70,8 +70,8 @@ def test_outputs_and_gradients_are_those_of_keys_without_gradient(
             mixed.square().sum().backward()
         found.append([mixed.detach(), *(each.grad for each in new)])
 
-    for ours, wanted in zip(*found, strict=True):
-        torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-5)
+    for ours, wanted in zip(*found, strict=True):  # float32 rounds a sum by the size of its largest parts
+        torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-5 * max(1.0, float(wanted.abs().max())))
 
 
 @pytest.mark.parametrize("segment", [1, 7, 16, 30])

@@ -327,7 +327,7 @@ PLACES += ["model.preset", "evaluate", "evaluate.0", "evaluate.0.samples"]
 
 
 @given(place=st.sampled_from(PLACES), value=ANYTHING)
-@settings(max_examples=400)
+@settings(max_examples=120)
 def test_whatever_stands_anywhere_is_a_recipe_or_a_recipe_error(place: str, value: Any) -> None:
     recipe = {
         **{key: MINIMAL[key] for key in ("name", "seed")},

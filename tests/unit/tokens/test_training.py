@@ -39,7 +39,7 @@ def counted(texts: list[str], pattern: PatternName, digits: Digits) -> dict[str,
 
 @pytest.mark.parametrize(("pattern", "digits"), WAYS)
 @given(texts=st.lists(ANY_TEXT | TRICKY_TEXT, max_size=4))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_words_are_those_of_the_expression(pattern: PatternName, digits: Digits, texts: list[str]) -> None:
     way = splitter(pattern, digits)
 
@@ -92,7 +92,7 @@ def assert_same_as_tokenizers(texts: list[str], config: VocabularyConfig) -> Non
 
 
 @given(texts=st.lists(ANY_TEXT | TRICKY_TEXT | REPEATING_TEXT, min_size=1, max_size=12))
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_the_tokenizer_is_that_of_the_other_trainer_to_the_last_byte(texts: list[str]) -> None:
     assert_same_as_tokenizers(texts, VocabularyConfig(train=600))
 

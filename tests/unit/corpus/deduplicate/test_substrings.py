@@ -142,7 +142,7 @@ def spans(text: str, tokens: list[tuple[int, int, str]], mask: np.ndarray, least
     return found
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(documents=DOCUMENTS, length=st.integers(4, 8), rest=st.integers(1, 4))
 def test_the_passages_are_those_of_a_suffix_array(documents: list[str], length: int, rest: int) -> None:
     config = SubstringsConfig(min_tokens=length, min_rest_tokens=rest)

@@ -68,7 +68,7 @@ def exact_probabilities(text: str) -> dict[str, float]:
     return merged
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TEXTS)
 @example("")
 @example("ABC ÄÖ")
@@ -131,7 +131,7 @@ def test_the_state_depends_on_the_last_bytes_only(data: bytes) -> None:
     assert len(np.unique(states)) == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=8))
 def test_text_without_composing_characters_is_composed_already(text: str) -> None:
     properties = load_language_model()[0].properties

@@ -32,7 +32,7 @@ def character_ngrams_of(points: np.ndarray, n: int, scratch: Scratch) -> tuple[i
     return count_character_ngrams(points, n, scratch)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=150)
 @given(words=WORDS | PHRASES.map(lambda phrases: [word for phrase in phrases for word in phrase]))
 def test_sums_of_word_ngrams_are_those_of_the_definition(words: list[str]) -> None:
     found = empty_words(len(words))
@@ -48,7 +48,7 @@ def test_sums_of_word_ngrams_are_those_of_the_definition(words: list[str]) -> No
     ]
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=150)
 @given(text=st.text("abc", max_size=300), n=st.sampled_from([3, 10, 13]))
 def test_sums_of_character_ngrams_are_those_of_the_definition(text: str, n: int) -> None:
     points = np.frombuffer(text.encode(), np.uint8).astype(np.int32)

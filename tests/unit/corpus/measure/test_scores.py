@@ -83,7 +83,7 @@ def scores_of(texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, 
     return [{name: column[row].item() for name, column in columns.items()} for row in range(len(texts))]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(text=TEXTS, language=LANGUAGES)
 @example(text="\r\n a\r\n\r\n b\x85\x1c", language="en")
 @example(text="_._ ... _", language="en")
@@ -109,7 +109,7 @@ def test_a_batch_gives_each_text_what_it_gets_alone(texts: list[tuple[str, str]]
     assert [value.item() for value in later["num_words"]] == [scores["num_words"] for scores in together]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(text=TEXTS, terminal=st.booleans())
 def test_c4_cuts_leave_what_c4_makes_of_the_text(text: str, terminal: bool) -> None:
     text = "\n".join(text.splitlines())  # other line breaks stay what they are; C4 makes newlines of them
@@ -122,7 +122,7 @@ def test_c4_cuts_leave_what_c4_makes_of_the_text(text: str, terminal: bool) -> N
     assert left == left.strip() or not all(line.strip() for line in lines)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(text=TEXTS)
 def test_scores_after_c4_are_those_of_the_text_that_its_cuts_leave(text: str) -> None:
     lines, num_lorem, num_curly = plain.c4_lines(text, terminal_punctuation=False)
@@ -147,7 +147,7 @@ def test_scores_after_c4_are_those_of_the_text_that_its_cuts_leave(text: str) ->
         assert {name: found[f"after_c4_{name}"] for name in expected} == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(text=TEXTS)
 def test_refinedweb_cuts_leave_what_its_line_rules_leave(text: str) -> None:
     texts = Texts.from_strings([text])

@@ -63,7 +63,7 @@ def word_hash(word: str) -> int:
     return int(hash_word(as_bytes(word)))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(text=TEXTS)
 @example(text="a.b..c ...d 'e' f' it''s -- a--b x.")
 @example(text="plain words, then é and plain again. " * 3)
@@ -86,7 +86,7 @@ def test_the_fast_pattern_is_used_only_where_it_splits_alike(text: str) -> None:
     assert NEEDS_ANY_WORD.search(text) or words == SPACED_WORD.findall(text)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     strings=st.lists(st.text(st.sampled_from("我来到北京清华大学。\r\n ab1，"), max_size=30), min_size=1, max_size=5)
 )
@@ -99,7 +99,7 @@ def test_chinese_is_segmented_in_batches_as_it_is_alone(strings: list[str]) -> N
         assert TOOLS.words.hashes[:number].tolist() == list(map(word_hash, split_words(string, "zh")))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(text=st.text(st.sampled_from("abC'’.,-()$5 \n\t\u00a0é水"), max_size=60), is_new=st.booleans())
 @example(text="don't U.S.A. e.g. :-) $5.00 can't've http://a.b/c?d=e (see [1]) I.B.M.'s well-known", is_new=False)
 def test_chunks_give_the_tokens_of_spacy(text: str, is_new: bool) -> None:

@@ -58,7 +58,7 @@ def compare(text: str) -> None:
     assert all("IS_ALPHA" in chunk or any(map(str.isdigit, chunk)) for chunk in left)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(chunk=CHUNKS)
 @example(chunk="a..b...c")
 @example(chunk="(a.m.)")

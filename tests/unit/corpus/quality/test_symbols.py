@@ -60,7 +60,7 @@ def read(text: str) -> tuple[list[str], list[int]]:
     return [data[begin:end].decode() for begin, end in places], symbols.hashes[:num].tolist()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TEXTS)
 def test_symbols_are_those_of_a_plain_reading(text: str) -> None:
     found, _ = read(text)
@@ -68,7 +68,7 @@ def test_symbols_are_those_of_a_plain_reading(text: str) -> None:
     assert ["\n" if symbol in "\r\u2028\u2029" else symbol for symbol in found] == plain_reading(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(TEXTS)
 def test_hashes_are_equal_where_symbols_are_up_to_ascii_capitals(text: str) -> None:
     found, hashes = read(text)
